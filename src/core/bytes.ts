@@ -1,0 +1,16 @@
+// Putting bytes together without Buffer, which not every platform has.
+
+/** One array of all chunks; the only chunk itself when there is one. */
+export function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const [only] = chunks
+  if (only && chunks.length === 1) return only
+  let size = 0
+  for (const chunk of chunks) size += chunk.length
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
+}

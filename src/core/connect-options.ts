@@ -1,0 +1,125 @@
+// What a connection can be told when it is opened, whatever carries it. Validated at each call: a bad option is the
+// caller's mistake and throws before anything is written.
+
+import { checkChannelName, checkFunction, checkInteger, checkOneOf, checkOptions } from './check.ts'
+import { type Cors, type CorsOptions, cors, type HeaderList } from './cors.ts'
+import type { Filter } from './cursor.ts'
+import { SluiceError, shown } from './errors.ts'
+import type { OnGap } from './resume.ts'
+
+/** Options of a connection. */
+export interface ConnectOptions {
+  /** The channels it reads. Default none: such a connection gets private sends only. */
+  channels?: readonly string[]
+  /** Response headers on top of Sluice's own and those already set on the response; these win. */
+  headers?: Readonly<Record<string, string | readonly string[]>>
+  /** The reconnection time told to the client, in milliseconds. Default: the hub's. */
+  retry?: number | undefined
+  /** Which events of its channels it gets. Default all. One that throws lets the event not pass, and is reported. */
+  filter?: Filter | undefined
+  /** The variant it reads. May come straight from the client: an unknown one falls back (see `fallbackVariant`). */
+  variant?: string | undefined
+  /**
+   * Where to start when the client brings no last event ID: `'live'` (default), `'oldest'`, or an id to read on
+   * after, for instance the one a page was rendered at. May come straight from the client.
+   */
+  from?: string | undefined
+  /**
+   * What to do when the client's last event ID is not here any more. Default `'live'`.
+   * - `'live'`: tell the gap, go on with what is published from now on.
+   * - `'oldest'`: tell the gap, go on with the oldest event kept.
+   * - `'refuse'`: answer 410 with the gaps as JSON. A browser's `EventSource` then gives up for good.
+   */
+  onGap?: OnGap
+  /** Answers other origins. Default: not. */
+  cors?: boolean | CorsOptions
+  /** A query parameter that carries the last event ID, for clients that cannot set headers. The header wins. Default none. */
+  lastEventIdParam?: string
+  /** Request methods that open a stream; every other is answered 405. Default `['GET']`. */
+  methods?: readonly string[]
+}
+
+export interface CheckedConnectOptions {
+  readonly channels: readonly string[]
+  readonly headers: HeaderList
+  readonly retry: number | undefined
+  readonly filter: Filter | undefined
+  readonly variant: unknown
+  readonly from: string
+  readonly onGap: OnGap
+  readonly cors: Cors | undefined
+  readonly lastEventIdParam: string | undefined
+  readonly methods: readonly string[]
+}
+
+const KNOWN: readonly (keyof ConnectOptions)[] = [
+  'channels',
+  'headers',
+  'retry',
+  'filter',
+  'variant',
+  'from',
+  'onGap',
+  'cors',
+  'lastEventIdParam',
+  'methods',
+]
+const GET = Object.freeze(['GET'])
+/** RFC 9110, section 5.6.2: what a method or a header name is made of. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/
+/** RFC 9110, section 5.5: what a header value may hold. */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/
+
+/**
+ * @param more options that the door at hand knows besides these
+ * @throws {SluiceError} SLUICE_BAD_OPTION, SLUICE_BAD_CHANNEL, SLUICE_BAD_HEADER
+ */
+export function checkConnectOptions(
+  options: ConnectOptions,
+  more: readonly string[] = [],
+): CheckedConnectOptions {
+  checkOptions('connect', options, [...KNOWN, ...more])
+  const { channels = [], headers = {}, retry, filter, from = 'live', onGap = 'live', methods = GET } = options
+  if (!Array.isArray(channels)) refuse('channels', channels, 'an array of channel names')
+  if (typeof from !== 'string') refuse('from', from, "'live', 'oldest', or an id")
+  if (!Array.isArray(methods) || !methods.every((one) => TOKEN.test(one))) {
+    refuse('methods', methods, 'an array of HTTP methods')
+  }
+  const { lastEventIdParam } = options
+  if (lastEventIdParam !== undefined && (typeof lastEventIdParam !== 'string' || lastEventIdParam === '')) {
+    refuse('lastEventIdParam', lastEventIdParam, 'the name of a query parameter')
+  }
+  return {
+    channels:
+      channels.length > 1 ? [...new Set(channels.map(checkChannelName))] : channels.map(checkChannelName),
+    headers: checkHeaders(headers),
+    retry: retry === undefined ? undefined : checkInteger('retry', retry, 0),
+    filter: filter === undefined ? undefined : checkFunction('filter', filter),
+    variant: options.variant,
+    from,
+    onGap: checkOneOf('onGap', onGap, ['live', 'oldest', 'refuse']),
+    cors: options.cors ? cors(options.cors) : undefined,
+    lastEventIdParam,
+    methods,
+  }
+}
+
+function refuse(name: string, value: unknown, rule: string): never {
+  throw new SluiceError('SLUICE_BAD_OPTION', `${name} is ${shown(value)}; it must be ${rule}.`)
+}
+
+function checkHeaders(headers: Readonly<Record<string, string | readonly string[]>>): HeaderList {
+  if (typeof headers !== 'object' || headers === null) refuse('headers', headers, 'an object')
+  const list: HeaderList = Object.entries(headers)
+  for (const [name, value] of list) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (!TOKEN.test(name) || typeof one !== 'string' || !FIELD_VALUE.test(one)) {
+        throw new SluiceError(
+          'SLUICE_BAD_HEADER',
+          `The header ${shown(name)}: ${shown(one)} cannot be sent; a name is a token, a value a string of Latin-1 without line breaks (RFC 9110, section 5).`,
+        )
+      }
+    }
+  }
+  return list
+}

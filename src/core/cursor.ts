@@ -1,0 +1,224 @@
+// A connection's place in the hub's one sequence: everything up to `position`, in all its channels, has been written
+// (or told as lost). Reading moves it. It knows logs and subscriptions; it does not know how bytes leave.
+
+import type { Batch, Batcher } from './batch.ts'
+import type { ChannelState } from './channel.ts'
+import type { Frame, PublishedEvent } from './frame.ts'
+import { evictedGap } from './gap.ts'
+import type { Letter, Outbox } from './outbox.ts'
+import type { Subscription } from './readers.ts'
+import type { Variant } from './variants.ts'
+
+/** How many frames one read looks at: a filter that passes none must not hold the event loop. */
+const MAX_EXAMINED = 2048
+
+/** What a cursor needs of its hub to read. */
+export interface CursorHost {
+  readonly epoch: string
+  /** The sequence of the newest frame of all channels. */
+  readonly head: number
+  readonly maxWriteBytes: number
+  readonly batcher: Batcher
+  /** A gap is being told. */
+  gapTold(): void
+  report(error: unknown, context: { during: 'filter'; channel: string }): void
+}
+
+/** A cursor fell off the log of a channel whose overflow is `disconnect`. */
+export const OVERFLOW = Symbol('overflow')
+
+/** Decides, per connection, whether it gets an event. Must return `true` for yes; called once per connection and event. */
+export type Filter = (event: PublishedEvent) => boolean
+
+export class Cursor {
+  position: number
+  subscriptions: readonly Subscription[] = []
+  readonly filter: Filter | undefined
+  readonly variant: Variant | undefined
+
+  constructor(position: number, filter: Filter | undefined, variant: Variant | undefined) {
+    this.position = position
+    this.filter = filter
+    this.variant = variant
+  }
+
+  /** Whether any channel holds something that this cursor has not passed. */
+  get behind(): boolean {
+    for (const subscription of this.subscriptions) {
+      if (subscription.channel.log.newest > this.#floor(subscription)) return true
+    }
+    return false
+  }
+
+  /**
+   * Takes what the next write should carry and moves on. `outbox` is drained in the order of the calls.
+   * Returns OVERFLOW, without having moved, when a channel asks to disconnect who falls off its log.
+   */
+  read(host: CursorHost, outbox: Outbox | undefined): Batch | typeof OVERFLOW {
+    let newsy: Subscription | undefined
+    let several = false
+    for (const subscription of this.subscriptions) {
+      if (subscription.channel.log.newest <= this.#floor(subscription)) continue
+      several = newsy !== undefined
+      newsy = subscription
+    }
+    // The common case, and the hot path: one channel has news, its bytes go out as they are, shared by all readers.
+    if (newsy && !several && !outbox && !this.filter && !this.variant) {
+      const floor = this.#floor(newsy)
+      const { log } = newsy.channel
+      if (log.lostThrough <= floor) {
+        const batch = host.batcher.read(log, floor, host.maxWriteBytes)
+        this.position = batch.whole ? host.head : batch.through
+        return batch
+      }
+    }
+    return this.#merge(host, outbox)
+  }
+
+  /** Frames of this subscription up to here need not be looked at. */
+  #floor(subscription: Subscription): number {
+    return Math.max(subscription.since, this.position)
+  }
+
+  /** The general case: several channels in the order of positions, private sends between them, gaps in front. */
+  #merge(host: CursorHost, outbox: Outbox | undefined): Batch | typeof OVERFLOW {
+    const lost = this.subscriptions.filter((one) => one.channel.log.lostThrough > this.#floor(one))
+    if (lost.some(({ channel }) => channel.options.overflow === 'disconnect')) return OVERFLOW
+
+    const draft = new Draft(host)
+    // What was sent before anything of the channels is still to come goes before a gap, too: the opening block is
+    // such a letter, and must be the first of the stream.
+    while (outbox?.next && outbox.next.after <= this.position) {
+      if (!draft.takeLetter(outbox)) return draft.finish(this.position, false)
+    }
+    for (const subscription of lost) {
+      const { name, log } = subscription.channel
+      draft.take(evictedGap(host.epoch, name, this.#floor(subscription), log), 0)
+      subscription.since = log.lostThrough
+      host.gapTold()
+    }
+    return this.#mergeFrames(host, outbox, draft)
+  }
+
+  #mergeFrames(host: CursorHost, outbox: Outbox | undefined, draft: Draft): Batch {
+    const lanes = this.subscriptions
+      .filter((one) => one.channel.log.newest > this.#floor(one))
+      .map((one) => new Lane(one.channel, this.#floor(one)))
+    for (let examined = 0; examined < MAX_EXAMINED; examined += 1) {
+      // The next read tells what was lost meanwhile.
+      if (lanes.some(({ lost }) => lost)) break
+      const lane = earliest(lanes)
+      const frame = lane?.frame
+      if (outbox?.next && (!frame || outbox.next.after < frame.sequence)) {
+        if (!draft.takeLetter(outbox)) break
+      } else if (lane && frame) {
+        const bytes = this.#bytesOf(frame, lane.channel, host)
+        if (bytes && !draft.take(bytes, 1)) break
+        this.position = frame.sequence
+        lane.step(frame)
+      } else {
+        this.position = host.head
+        return draft.finish(this.position, true)
+      }
+    }
+    return draft.finish(this.position, false)
+  }
+
+  /** A frame as this connection gets it; `null` when it does not. */
+  #bytesOf(frame: Frame, channel: ChannelState, host: CursorHost): Uint8Array | null {
+    if (this.filter && !this.#passes(this.filter, frame, host)) return null
+    return this.variant ? this.variant.bytesOf(frame, channel) : frame.bytes
+  }
+
+  /** A filter that throws lets nothing pass: it may be what guards the event. */
+  #passes(filter: Filter, frame: Frame, host: CursorHost): boolean {
+    try {
+      return filter(frame.event) === true
+    } catch (error) {
+      host.report(error, { during: 'filter', channel: frame.event.channel })
+      return false
+    }
+  }
+}
+
+/** One channel's part in a merge: the frame that comes next. */
+class Lane {
+  readonly channel: ChannelState
+  #after: number
+  #index: number
+  #version: number
+
+  constructor(channel: ChannelState, after: number) {
+    this.channel = channel
+    this.#after = after
+    this.#index = channel.log.indexAfter(after)
+    this.#version = channel.log.version
+  }
+
+  /** Filters and variants are the application's code: they may have published so much that what comes next is gone. */
+  get lost(): boolean {
+    return this.channel.log.lostThrough > this.#after
+  }
+
+  get frame(): Frame | undefined {
+    const { log } = this.channel
+    if (this.#version !== log.version) {
+      this.#version = log.version
+      this.#index = log.indexAfter(this.#after)
+    }
+    // Superseded frames leave empty places.
+    while (this.#index < log.end && !log.at(this.#index)) this.#index += 1
+    return log.at(this.#index)
+  }
+
+  step({ sequence }: Frame): void {
+    this.#after = sequence
+    this.#index += 1
+  }
+}
+
+function earliest(lanes: readonly Lane[]): Lane | undefined {
+  let found: Lane | undefined
+  let least = Infinity
+  for (const lane of lanes) {
+    const sequence = lane.frame?.sequence ?? Infinity
+    if (sequence < least) {
+      least = sequence
+      found = lane
+    }
+  }
+  return found
+}
+
+/** The write that is being put together. */
+class Draft {
+  readonly #host: CursorHost
+  readonly #chunks: Uint8Array[] = []
+  #size = 0
+  #events = 0
+
+  constructor(host: CursorHost) {
+    this.#host = host
+  }
+
+  /** Takes `bytes` unless the write is full; the first is always taken, however large. */
+  take(bytes: Uint8Array, events: number): boolean {
+    if (this.#chunks.length > 0 && this.#size + bytes.length > this.#host.maxWriteBytes) return false
+    this.#chunks.push(bytes)
+    this.#size += bytes.length
+    this.#events += events
+    return true
+  }
+
+  takeLetter(outbox: Outbox): boolean {
+    const letter = outbox.next as Letter // the callers have looked
+    const taken = this.take(letter.bytes, letter.events)
+    if (taken) outbox.shift()
+    return taken
+  }
+
+  finish(through: number, whole: boolean): Batch {
+    const bytes = this.#host.batcher.join(this.#chunks)
+    return { bytes, events: this.#events, through, whole }
+  }
+}

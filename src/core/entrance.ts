@@ -1,0 +1,155 @@
+// From a request to a connection: what asks for no stream is answered, the rest starts where its client left off.
+// It knows HTTP's meaning, not what carries it; doors translate.
+
+import { concat } from './bytes.ts'
+import type { ChannelState } from './channel.ts'
+import type { CheckedConnectOptions } from './connect-options.ts'
+import { Connection, type ConnectionHost } from './connection.ts'
+import type { HeaderList } from './cors.ts'
+import { Cursor } from './cursor.ts'
+import { encodeText } from './event-stream/encode.ts'
+import { encodeGap } from './gap.ts'
+import type { HubSettings } from './hub-options.ts'
+import {
+  type Answer,
+  answerByMethod,
+  comeBack,
+  NOTHING_LEFT,
+  type RequestFacts,
+  refusedGap,
+  requestedId,
+  STREAM_HEADERS,
+} from './opening.ts'
+import { type RequestedId, type Start, startOf } from './resume.ts'
+import type { Sink } from './sink.ts'
+import { Variant, type VariantsHost } from './variants.ts'
+
+/** A stream about to open: its response headers, and the connection once there is a sink. */
+export interface Opening {
+  readonly headers: HeaderList
+  begin(sink: Sink): Connection
+}
+
+export interface EntranceHost extends ConnectionHost, VariantsHost {
+  readonly settings: HubSettings
+  readonly position: string
+  /** Over how many milliseconds clients are asked to come back, while the hub closes. */
+  readonly reconnectOver: number | undefined
+  report(
+    error: unknown,
+    context: { during: 'variant' | 'filter' | 'pipe' | 'write' | 'cors'; channel?: string },
+  ): void
+  connectionOpened(connection: Connection, gaps: number): void
+  announce(connection: Connection): void
+}
+
+export class Entrance {
+  readonly #host: EntranceHost
+  readonly variants: ReadonlyMap<string, Variant>
+  #lastId = 0
+
+  constructor(host: EntranceHost) {
+    this.#host = host
+    const transforms = Object.entries(host.settings.variants)
+    this.variants = new Map(transforms.map(([name, transform]) => [name, new Variant(name, transform, host)]))
+  }
+
+  /** Decides how a request is answered. Nothing is published between this and `begin`, or it would slip through. */
+  receive(facts: RequestFacts, options: CheckedConnectOptions): Answer | Opening {
+    const corsHeaders = this.#corsHeaders(facts, options)
+    const answer = this.#answer(facts, options)
+    if (answer) return { ...answer, headers: [...answer.headers, ...corsHeaders] }
+
+    const host = this.#host
+    const requested = requestedId(facts, options)
+    const channels = options.channels.map((name) => host.channelState(name))
+    const start = startOf(host.epoch, host.head, channels, requested, options.from, options.onGap)
+    const instead = answerInstead(start, channels, options)
+    if (instead) {
+      for (const channel of channels) host.left(channel)
+      return { ...instead, headers: [...instead.headers, ...corsHeaders] }
+    }
+    const variant = this.#variantFor(options.variant)
+    const headers: HeaderList = [...STREAM_HEADERS, ['Sluice-Resume', start.outcome]]
+    if (variant) headers.push(['Sluice-Variant', variant.name])
+    headers.push(...corsHeaders, ...options.headers)
+    return { headers, begin: (sink) => this.#begin(sink, options, channels, start, variant, requested) }
+  }
+
+  #begin(
+    sink: Sink,
+    options: CheckedConnectOptions,
+    channels: readonly ChannelState[],
+    start: Start,
+    variant: Variant | undefined,
+    requested: RequestedId,
+  ): Connection {
+    const host = this.#host
+    const { maxAge, random, retry } = host.settings
+    this.#lastId += 1
+    const connection = new Connection(host, sink, new Cursor(start.cursor, options.filter, variant), {
+      id: String(this.#lastId),
+      lastEventId: requested ?? '',
+      maxAge: maxAge * (0.8 + 0.2 * random()),
+    })
+    channels.forEach((channel, index) => {
+      connection.join(channel, start.since[index] ?? 0)
+    })
+    host.connectionOpened(connection, start.gaps.length)
+    connection.begin(this.#openingBlock(start, options.retry ?? retry))
+    // Last, so that what a listener sends comes after the opening block.
+    host.announce(connection)
+    return connection
+  }
+
+  /**
+   * The first bytes of a stream: browsers and proxies wait for some. A client that starts live learns its position
+   * from them (a block with an id and no data fires nothing but moves the last event ID, HTML 9.2.6), so that it loses
+   * nothing even if it reconnects before its first event.
+   */
+  #openingBlock({ settled, gaps }: Start, retry: number | undefined): Uint8Array {
+    const id = settled ? this.#host.position : undefined
+    const last = gaps.length - 1
+    return concat([
+      encodeText({ comment: '', id: gaps.length === 0 ? id : undefined, retry }),
+      ...gaps.map((gap, index) => encodeGap(gap, index === last ? id : undefined)),
+    ])
+  }
+
+  #answer(facts: RequestFacts, options: CheckedConnectOptions): Answer | undefined {
+    const { reconnectOver, settings } = this.#host
+    const answer = answerByMethod(facts, options)
+    if (answer || reconnectOver === undefined) return answer
+    return comeBack(Math.round(settings.random() * reconnectOver))
+  }
+
+  #corsHeaders(facts: RequestFacts, { cors }: CheckedConnectOptions): HeaderList {
+    try {
+      return cors?.answer(facts.origin) ?? []
+    } catch (error) {
+      this.#host.report(error, { during: 'cors' })
+      return [['Vary', 'Origin']]
+    }
+  }
+
+  /** What the client asked for is untrusted; the map holds only names of the application. */
+  #variantFor(asked: unknown): Variant | undefined {
+    if (asked === undefined) return undefined
+    const { fallbackVariant } = this.#host.settings
+    const variant = typeof asked === 'string' ? this.variants.get(asked) : undefined
+    return variant ?? (fallbackVariant === undefined ? undefined : this.variants.get(fallbackVariant))
+  }
+}
+
+/** The answer to a request for a stream that has nothing left to say, or must not start with a gap. */
+function answerInstead(
+  start: Start,
+  channels: readonly ChannelState[],
+  { onGap }: CheckedConnectOptions,
+): Answer | undefined {
+  if (start.gaps.length > 0) return onGap === 'refuse' ? refusedGap(start) : undefined
+  const over = channels.every(
+    ({ endedAt }, index) => endedAt > 0 && Math.max(start.cursor, start.since[index] ?? 0) >= endedAt,
+  )
+  return over && channels.length > 0 ? NOTHING_LEFT : undefined
+}

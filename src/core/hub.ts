@@ -1,0 +1,318 @@
+// The hub: the registry of channels and connections, the one sequence they share, and the way from a published event
+// to the log. How a request becomes a connection is the entrance's business; what carries it, the doors'.
+
+import { Batcher } from './batch.ts'
+import type { ChannelOptions, ChannelState } from './channel.ts'
+import { Channel, type ChannelHost } from './channel-handle.ts'
+import { Channels } from './channels.ts'
+import { checkChannelName } from './check.ts'
+import type { Clock } from './clock.ts'
+import type { Closed } from './close.ts'
+import type { Connection } from './connection.ts'
+import { Emitter } from './emitter.ts'
+import { Entrance, type EntranceHost } from './entrance.ts'
+import { SluiceError, shown } from './errors.ts'
+import { checkEvent, encodeEvent } from './event.ts'
+import type { EventInput } from './event-stream/encode.ts'
+import { FanOut } from './fan-out.ts'
+import { Frame } from './frame.ts'
+import { type HubOptions, type HubSettings, hubSettings } from './hub-options.ts'
+import { mintId, newEpoch, parseId } from './position.ts'
+import { type CloseCounts, type CloseOptions, Shutdown } from './shutdown.ts'
+import { Counters, type Stats } from './stats.ts'
+import { Sweep, type SweepHost, sweepPeriod } from './sweep.ts'
+
+/** Where a contained failure came from. */
+export interface ErrorContext {
+  during: 'publish' | 'filter' | 'variant' | 'pipe' | 'listener' | 'cors' | 'write'
+  channel?: string
+}
+
+/** What a hub tells its listeners. A type, not an interface, so that it fits the emitter's index signature. */
+export type HubEvents = {
+  /** A failure that was contained: of a publish whose promise may be ignored, or of the application's own callbacks. */
+  error: (error: unknown, context: ErrorContext) => void
+  open: (connection: Connection) => void
+  close: (connection: Connection, closed: Closed) => void
+}
+
+const HEARTBEAT = new TextEncoder().encode(':\n\n')
+
+export class Hub implements EntranceHost, ChannelHost, SweepHost {
+  // What the parts of the core share, each through the narrow interface that it states itself.
+  /** @internal */
+  readonly epoch = newEpoch()
+  /** @internal The sequence of the newest frame. */
+  head = 0
+  /** @internal */
+  readonly settings: HubSettings
+  /** @internal */
+  readonly clock: Clock
+  /** @internal */
+  readonly connections = new Set<Connection>()
+  /** @internal */
+  readonly batcher = new Batcher()
+  /** @internal */
+  readonly fanOut: FanOut
+  /** @internal */
+  readonly heartbeatAfter: number
+  /** @internal */
+  readonly heartbeatBytes = HEARTBEAT
+  /** @internal */
+  readonly entrance: Entrance
+  /** @internal */
+  readonly maxWriteBytes: number
+  /** @internal */
+  readonly maxBufferedBytes: number
+  /** @internal */
+  readonly maxEventBytes: number
+  /** @internal */
+  readonly serialize: (data: unknown) => string
+
+  readonly #channels: Channels
+  readonly #sweep: Sweep
+  readonly #counters = new Counters()
+  readonly #emitter = new Emitter<HubEvents>((error) => this.report(error, { during: 'listener' }))
+  readonly #abort = new AbortController()
+  #shutdown: Shutdown | undefined
+  #closed: Promise<CloseCounts> | undefined
+
+  /** @throws {SluiceError} SLUICE_BAD_OPTION */
+  constructor(options: HubOptions = {}) {
+    this.settings = hubSettings(options)
+    const { clock, heartbeat, stallTimeout, random, channelDefaults } = this.settings
+    this.clock = clock
+    this.maxWriteBytes = this.settings.maxWriteBytes
+    this.maxBufferedBytes = this.settings.maxBufferedBytes
+    this.maxEventBytes = this.settings.maxEventBytes
+    this.serialize = this.settings.serialize
+    this.#channels = new Channels(channelDefaults)
+    this.fanOut = new FanOut(clock, random, () => this.batcher.release())
+    const period = sweepPeriod(heartbeat, stallTimeout)
+    // A sweep comes up to one period late; the silence must not be longer than was asked for.
+    this.heartbeatAfter = heartbeat - period
+    this.#sweep = new Sweep(this, period, stallTimeout)
+    this.entrance = new Entrance(this)
+  }
+
+  /** The id of the newest event: what a page rendered now would pass as `from` to read on after it. */
+  get position(): string {
+    return this.idOf(this.head)
+  }
+
+  /**
+   * Publishes an event to every reader of `channel`. Settles with its id once the log has it; when so much was
+   * published in one turn of the event loop that the log would run over, once caught-up readers were written to.
+   *
+   * Ignoring the promise is safe: a failure also reaches `on('error')` and is never an unhandled rejection.
+   *
+   * @throws {SluiceError} (as rejection) SLUICE_BAD_CHANNEL, SLUICE_CHANNEL_ENDED, SLUICE_HUB_CLOSED,
+   *   SLUICE_RESERVED_ID, and those of an event that cannot be encoded.
+   */
+  publish(channel: string, event: EventInput): Promise<string> {
+    return this.#publish(channel, event, false)
+  }
+
+  /**
+   * A handle on a channel; the channel exists as soon as somebody publishes or connects to it, options or not.
+   * Options given here change the channel's from now on.
+   *
+   * @throws {SluiceError} SLUICE_BAD_CHANNEL, SLUICE_BAD_OPTION
+   */
+  channel(name: string, options?: ChannelOptions): Channel {
+    return new Channel(this, checkChannelName(name), options)
+  }
+
+  /** What was counted so far, as a plain object. */
+  stats(): Stats {
+    // Without a prototype: a channel may be called "constructor".
+    const channels: Record<string, number> = Object.create(null)
+    let logBytes = 0
+    for (const { name, readers, log } of this.#channels) {
+      logBytes += log.bytes
+      if (readers.size > 0) channels[name] = readers.size
+    }
+    return this.#counters.snapshot({ connections: this.connections.size, channels, logBytes })
+  }
+
+  /** Listens to the hub; the returned function stops it. What a listener throws is contained and reported as `error`. */
+  on<Name extends keyof HubEvents>(name: Name, listener: HubEvents[Name]): () => void {
+    return this.#emitter.on(name, listener)
+  }
+
+  /**
+   * Closes every connection and takes no more: each client gets what is queued for it, and a reconnection time drawn
+   * from `reconnectOver`, so that they do not come back all at once. Who has not taken it `within` is cut. Settles
+   * with the counts, after which `server.close()` finishes. Closing twice gives the same promise.
+   *
+   * @throws {SluiceError} SLUICE_BAD_OPTION
+   */
+  close(options: CloseOptions = {}): Promise<CloseCounts> {
+    this.#closed ??= this.#close(new Shutdown(options))
+    return this.#closed
+  }
+
+  // --- What the parts of the core call ------------------------------------------------------------------------
+
+  /** @internal Aborted when the hub closes. */
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** @internal */
+  get reconnectOver(): number | undefined {
+    return this.#shutdown?.reconnectOver
+  }
+
+  /** @internal */
+  idOf(sequence: number): string {
+    return mintId(this.epoch, sequence)
+  }
+
+  /** @internal The channel of that name, made when there is none. */
+  channelState(name: string): ChannelState {
+    return this.#channels.get(name, this.clock.now())
+  }
+
+  /** @internal The channel of that name, if there is one. */
+  findChannel(name: string): ChannelState | undefined {
+    return this.#channels.find(name)
+  }
+
+  /** @internal Publishes the final event, once. */
+  endChannel(name: string, event: EventInput): Promise<string> {
+    const { endedAt } = this.channelState(name)
+    return endedAt > 0 ? Promise.resolve(this.idOf(endedAt)) : this.#publish(name, event, true)
+  }
+
+  /** @internal The bytes of a private send. */
+  encode(event: EventInput): Uint8Array {
+    return encodeEvent(checkEvent(event), event.id, this.settings)
+  }
+
+  /** @internal */
+  left(channel: ChannelState): void {
+    this.#channels.rest(channel, this.clock.now())
+  }
+
+  /** @internal */
+  wrote(events: number, bytes: number): void {
+    this.#counters.delivered += events
+    this.#counters.bytes += bytes
+  }
+
+  /** @internal */
+  gapTold(): void {
+    this.#counters.gaps += 1
+  }
+
+  /** @internal */
+  stalled(): void {
+    this.#counters.stalls += 1
+  }
+
+  /** @internal */
+  connectionOpened(connection: Connection, gaps: number): void {
+    this.connections.add(connection)
+    this.#counters.opened += 1
+    this.#counters.gaps += gaps
+    this.#sweep.start()
+  }
+
+  /** @internal */
+  announce(connection: Connection): void {
+    this.#emitter.emit('open', connection)
+  }
+
+  /** @internal */
+  connectionClosed(connection: Connection, closed: Closed): void {
+    // One that never opened was never counted either.
+    if (!this.connections.delete(connection)) return
+    this.#counters.closed(closed)
+    this.#emitter.emit('close', connection, closed)
+    if (this.connections.size === 0) this.#shutdown?.emptied()
+  }
+
+  /** @internal Reports a contained failure: to listeners, or, so that it is not lost, to the console. */
+  report(error: unknown, context: ErrorContext): void {
+    // A listener of `error` that throws must not be called for its own failure.
+    if (context.during !== 'listener' && this.#emitter.has('error'))
+      this.#emitter.emit('error', error, context)
+    else console.error(`sluice: contained a failure during ${context.during}`, error)
+  }
+
+  /** @internal */
+  expire(now: number): boolean {
+    this.#channels.expire(now)
+    return this.#channels.size > 0
+  }
+
+  // --- Inside -------------------------------------------------------------------------------------------------
+
+  #publish(name: string, event: EventInput, final: boolean): Promise<string> {
+    try {
+      checkChannelName(name)
+      if (this.#shutdown) {
+        throw new SluiceError(
+          'SLUICE_HUB_CLOSED',
+          `The hub is closing and takes no event for ${shown(name)}; publish before close().`,
+        )
+      }
+      const channel = this.channelState(name)
+      const { id } = this.#append(channel, event, final).event
+      return channel.backlogged && channel.readers.size > 0
+        ? channel.walked().then(() => id)
+        : Promise.resolve(id)
+    } catch (error) {
+      this.report(
+        error,
+        typeof name === 'string' ? { during: 'publish', channel: name } : { during: 'publish' },
+      )
+      const failed = Promise.reject(error)
+      failed.catch(() => {})
+      return failed
+    }
+  }
+
+  #append(channel: ChannelState, event: EventInput, final: boolean): Frame {
+    if (channel.endedAt > 0) {
+      throw new SluiceError(
+        'SLUICE_CHANNEL_ENDED',
+        `Channel ${shown(channel.name)} has ended and takes no event until its history has expired; use another name.`,
+      )
+    }
+    const { event: name, data, id: ownId, key } = checkEvent(event)
+    if (ownId !== undefined && parseId(this.epoch, ownId).kind === 'here') {
+      throw new SluiceError(
+        'SLUICE_RESERVED_ID',
+        `The id ${shown(ownId)} has the form of this hub's own ids and would resume in the wrong place; leave id out, or give one of another form.`,
+      )
+    }
+    const sequence = this.head + 1
+    const id = ownId ?? this.idOf(sequence)
+    const bytes = encodeEvent(event, id, this.settings)
+    const published = { channel: channel.name, id, event: name || 'message', data, key }
+    const frame = new Frame(sequence, this.clock.now(), bytes, published, ownId !== undefined)
+    this.head = sequence
+    channel.log.append(frame)
+    if (final) channel.endedAt = sequence
+    // Now, while the data is what was published: it is the application's object, and may be changed later.
+    for (const variant of this.entrance.variants.values()) {
+      if (variant.readers > 0) variant.bytesOf(frame, channel)
+    }
+    this.#counters.published += 1
+    channel.published(bytes.length)
+    if (channel.readers.size > 0) this.fanOut.touch(channel)
+    this.#sweep.start()
+    return frame
+  }
+
+  async #close(shutdown: Shutdown): Promise<CloseCounts> {
+    this.#shutdown = shutdown
+    this.#abort.abort()
+    const counts = await shutdown.run(this.connections, this.clock, this.settings.random)
+    this.#sweep.stop()
+    this.#channels.clear()
+    return counts
+  }
+}

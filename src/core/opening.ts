@@ -1,0 +1,112 @@
+// How a request is answered: with a stream, or, for what asks for none (HEAD, OPTIONS, a wrong method, an ended
+// channel, a refused gap), with a short answer that leaves nothing registered. Knows HTTP's meaning, not its carrier.
+
+import type { CheckedConnectOptions } from './connect-options.ts'
+import type { HeaderList } from './cors.ts'
+import type { RequestedId, Start } from './resume.ts'
+
+/** What the core wants to know of a request. */
+export interface RequestFacts {
+  readonly method: string
+  /** The request target, query and all. */
+  readonly url: string
+  readonly origin: string | undefined
+  /** From the `Last-Event-ID` header, see `readLastEventId`. */
+  readonly lastEventId: RequestedId
+}
+
+/** An answer that opens no stream. */
+export interface Answer {
+  readonly status: number
+  readonly headers: HeaderList
+  readonly body: string
+}
+
+/**
+ * The response headers of every stream. `no-cache` as the specification advises, `no-store` since a stream is nobody's
+ * to keep, `no-transform` so that nothing in between compresses (and so buffers) it; nginx obeys `X-Accel-Buffering`.
+ */
+export const STREAM_HEADERS: Readonly<HeaderList> = [
+  ['Content-Type', 'text/event-stream'],
+  ['Cache-Control', 'no-cache, no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+]
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * The last event ID from a header's values as they arrived. Browsers send its UTF-8 bytes, which servers hand on as
+ * Latin-1. Several values, or bytes that are no UTF-8, cannot be read: a miss, never an error.
+ */
+export function readLastEventId(values: readonly string[]): RequestedId {
+  const [value] = values
+  if (value === undefined || (value === '' && values.length === 1)) return undefined
+  if (values.length > 1) return null
+  try {
+    return UTF8.decode(Uint8Array.from(value, (character) => character.charCodeAt(0)))
+  } catch {
+    return null
+  }
+}
+
+/** The last event ID a request came with, the header before the query parameter (which is stale after a reconnect). */
+export function requestedId(facts: RequestFacts, { lastEventIdParam }: CheckedConnectOptions): RequestedId {
+  if (facts.lastEventId !== undefined || lastEventIdParam === undefined) return facts.lastEventId
+  const query = facts.url.indexOf('?')
+  if (query === -1) return undefined
+  const [value, ...others] = new URLSearchParams(facts.url.slice(query + 1)).getAll(lastEventIdParam)
+  if (others.length > 0) return null
+  return value === '' ? undefined : value
+}
+
+/** The answer to a request whose method asks for no stream; `undefined` for one that does. */
+export function answerByMethod(
+  { method }: RequestFacts,
+  { methods, cors }: CheckedConnectOptions,
+): Answer | undefined {
+  if (methods.includes(method)) return undefined
+  const allowed = [...methods, 'HEAD', 'OPTIONS'].join(', ')
+  // RFC 9110, section 9.3.2: a HEAD has the headers of a GET, and no content.
+  if (method === 'HEAD') return { status: 200, headers: [...STREAM_HEADERS], body: '' }
+  if (method === 'OPTIONS') {
+    return { status: 204, headers: [['Allow', allowed], ...(cors?.preflight(allowed) ?? [])], body: '' }
+  }
+  return {
+    status: 405,
+    headers: [['Allow', allowed], ...TEXT],
+    body: `An event stream is opened with ${methods.join(' or ')}.\n`,
+  }
+}
+
+const TEXT: HeaderList = [
+  ['Content-Type', 'text/plain; charset=utf-8'],
+  ['Cache-Control', 'no-store'],
+]
+
+/** 204: nothing will ever come, and an EventSource that hears so stops asking (HTML, section 9.2.3). */
+export const NOTHING_LEFT: Answer = { status: 204, headers: [['Cache-Control', 'no-store']], body: '' }
+
+/** A second request on a connection whose first is not answered yet: a stream would never get its turn. */
+export const PIPELINED: Answer = {
+  status: 503,
+  headers: [['Retry-After', '1'], ...TEXT],
+  body: 'An event stream cannot be pipelined behind another response; open a connection of its own.\n',
+}
+
+/** For a hub that is closing: an EventSource gives up for good on any status but 200, so it gets a stream that ends. */
+export function comeBack(milliseconds: number): Answer {
+  return { status: 200, headers: [...STREAM_HEADERS], body: `retry: ${milliseconds}\n\n` }
+}
+
+/** For `onGap: 'refuse'`. */
+export function refusedGap({ gaps }: Start): Answer {
+  return {
+    status: 410,
+    headers: [
+      ['Content-Type', 'application/json'],
+      ['Cache-Control', 'no-store'],
+      ['Sluice-Resume', 'gap'],
+    ],
+    body: `${JSON.stringify({ gaps })}\n`,
+  }
+}

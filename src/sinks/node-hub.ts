@@ -1,0 +1,141 @@
+// The door for node:http and node:https: how a request and its response become a connection.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { checkOneOf } from '../core/check.ts'
+import { type ConnectOptions, checkConnectOptions } from '../core/connect-options.ts'
+import { type Connection, unopened } from '../core/connection.ts'
+import type { HeaderList } from '../core/cors.ts'
+import { SluiceError } from '../core/errors.ts'
+import { Hub } from '../core/hub.ts'
+import type { HubOptions } from '../core/hub-options.ts'
+import { type Answer, PIPELINED, type RequestFacts, readLastEventId } from '../core/opening.ts'
+import { HttpSink, isWrapped } from './http.ts'
+
+/** Options of `hub.connect`. */
+export interface NodeConnectOptions extends ConnectOptions {
+  /**
+   * How the stream's end is marked. Default `'close'`: by the end of the connection, which costs one buffer a write.
+   * `'chunked'` costs four and leaves the connection usable afterwards; it is what a response gets that a middleware
+   * has wrapped, whatever is said here. HTTP/1.0 knows `'close'` only.
+   */
+  framing?: 'close' | 'chunked'
+}
+
+/**
+ * Linux under Node sends ten keep-alive probes a second apart. They find a vanished peer only while nothing is
+ * unacknowledged, so they must have run out before the next heartbeat: two seconds to spare.
+ */
+const PROBING = 12_000
+/** Where there is no heartbeat to come before, or it comes too soon to fit the probes in front: a second of silence is the least that Linux knows. */
+const LEAST_KEEP_ALIVE = 1_000
+const KEEP_ALIVE_WITHOUT_HEARTBEAT = 8_000
+
+export class NodeHub extends Hub {
+  /**
+   * Opens an event stream on `res`: headers and a first block are written at once. Options may be left out.
+   *
+   * Nothing that the client sent makes it throw. What asks for no stream is answered, and the connection returned is
+   * closed from the start: HEAD with a stream's headers, OPTIONS (a CORS preflight or not) with 204, another method
+   * with 405, a pipelined request with 503, a channel that has ended and was read to its end with 204, a client that
+   * has left already with nothing.
+   *
+   * @throws {SluiceError} SLUICE_HEADERS_SENT, SLUICE_RESPONSE_ENDED, SLUICE_BAD_OPTION, SLUICE_BAD_CHANNEL,
+   *   SLUICE_BAD_HEADER: before anything is written.
+   */
+  connect(req: IncomingMessage, res: ServerResponse, options: NodeConnectOptions = {}): Connection {
+    checkResponse(res)
+    const checked = checkConnectOptions(options, ['framing'])
+    const framing = checkOneOf('framing', options.framing ?? 'close', ['close', 'chunked'])
+    // A client that left before we opened gives no event any more.
+    if (res.destroyed || req.socket.destroyed) return unopened(this, 'client')
+    // Read and forget a body, or its bytes would hide the client's FIN from us.
+    req.resume()
+    // Not assigned to a socket: an earlier response on this connection is not finished.
+    if (res.socket === null) return this.#answer(res, PIPELINED)
+    const decided = this.entrance.receive(factsOf(req), checked)
+    if (!('begin' in decided)) return this.#answer(res, decided)
+
+    const { socket } = res
+    // The server's own idle timeout is not for streams; heartbeats and keep-alive look after them.
+    socket.setTimeout(0)
+    socket.setNoDelay(true)
+    socket.setKeepAlive(true, keepAliveDelay(this.settings.heartbeat))
+    const chunked = framing === 'chunked' || isWrapped(res)
+    writeHead(res, 200, decided.headers)
+    if (!chunked) {
+      res.removeHeader('Transfer-Encoding')
+      res.setHeader('Connection', 'close')
+    }
+    return decided.begin(new HttpSink(res))
+  }
+
+  #answer(res: ServerResponse, { status, headers, body }: Answer): Connection {
+    writeHead(res, status, headers)
+    if (body !== '') res.setHeader('Content-Length', Buffer.byteLength(body))
+    res.on('error', () => {})
+    res.end(body)
+    return unopened(this, 'closed')
+  }
+}
+
+/** A silence after which a vanished peer is looked for, so that it is given up before the next heartbeat. */
+export function keepAliveDelay(heartbeat: number): number {
+  if (heartbeat === Infinity) return KEEP_ALIVE_WITHOUT_HEARTBEAT
+  return Math.max(LEAST_KEEP_ALIVE, heartbeat - PROBING)
+}
+
+function checkResponse(res: ServerResponse): void {
+  if (res.headersSent) {
+    throw new SluiceError(
+      'SLUICE_HEADERS_SENT',
+      'The response has already sent its headers; call connect() before anything writes to it.',
+    )
+  }
+  if (res.writableEnded) {
+    throw new SluiceError(
+      'SLUICE_RESPONSE_ENDED',
+      'The response has already ended; call connect() before, and not on a request that was answered.',
+    )
+  }
+}
+
+function factsOf(req: IncomingMessage): RequestFacts {
+  const { method = 'GET', url = '/', headers, rawHeaders } = req
+  // node:http joins several values with commas; whether there were several only the raw headers know.
+  const values: string[] = []
+  if (headers['last-event-id'] !== undefined) {
+    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+      if (rawHeaders[index]?.toLowerCase() === 'last-event-id') values.push(rawHeaders[index + 1] ?? '')
+    }
+  }
+  return { method, url, origin: headers.origin, lastEventId: readLastEventId(values) }
+}
+
+/** Headers that the application set on the response before win over these. */
+const YIELDING = new Set(['cache-control', 'x-accel-buffering'])
+
+/** Sets status and headers; what the application has set before stays, except what would break the stream. */
+function writeHead(res: ServerResponse, status: number, headers: HeaderList): void {
+  res.statusCode = status
+  res.removeHeader('Content-Length')
+  const before = new Set(res.getHeaderNames())
+  for (const [name, value] of headers) {
+    const key = name.toLowerCase()
+    if (key === 'vary') res.appendHeader(name, value)
+    else if (!YIELDING.has(key) || !before.has(key)) res.setHeader(name, value)
+  }
+}
+
+/**
+ * Makes a hub: the registry of channels and connections of one process.
+ *
+ * @example
+ * const hub = createHub()
+ * createServer((req, res) => { hub.connect(req, res, { channels: ['prices'] }) }).listen(8080)
+ * hub.publish('prices', { event: 'tick', data: { btc: 64000 } })
+ *
+ * @throws {SluiceError} SLUICE_BAD_OPTION
+ */
+export function createHub(options: HubOptions = {}): NodeHub {
+  return new NodeHub(options)
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CoreHub, numbers } from '../support/core-hub.ts'
+
+test("overflow 'gap': a lagging reader skips to the oldest frame kept and is told what it missed, once", async () => {
+  const hub = new CoreHub({ channelDefaults: { maxEvents: 5 } })
+  const { sink } = hub.open({ channels: ['a'] }, undefined, true)
+  await hub.count('a', 1, 20)
+  sink.take()
+  hub.fake.settle()
+  sink.take()
+  hub.fake.settle()
+  assert.deepEqual(sink.data, numbers(16, 20))
+  const gaps = sink.events.filter(({ event }) => event === 'gap')
+  assert.equal(gaps.length, 1)
+  assert.deepEqual(JSON.parse(gaps[0]?.data ?? ''), {
+    reason: 'evicted',
+    channel: 'a',
+    requested: `${hub.epoch}-0`,
+    oldest: `${hub.epoch}-16`,
+    newest: `${hub.epoch}-20`,
+  })
+})
+
+test('a gap of one channel is told once even when another channel takes several writes', async () => {
+  const hub = new CoreHub({ maxWriteBytes: 400 })
+  hub.channel('small', { maxEvents: 2 })
+  const { sink } = hub.open({ channels: ['small', 'large'] }, undefined, true)
+  for (let n = 1; n <= 20; n += 1) {
+    void hub.publish('large', { data: `L${n} ${'x'.repeat(40)}` })
+    void hub.publish('small', { data: `s${n}` })
+  }
+  for (let turns = 0; turns < 20; turns += 1) {
+    sink.take()
+    hub.fake.settle()
+  }
+  assert.equal(sink.events.filter(({ event }) => event === 'gap').length, 1)
+  const data = sink.data.map((one) => one.split(' ')[0])
+  assert.deepEqual(data, [...numbers(1, 19).map((n) => `L${n}`), 's19', 'L20', 's20'])
+})
+
+test("overflow 'latest': a lagging reader gets the newest event of each key, in order, and no gap", async () => {
+  const hub = new CoreHub()
+  hub.channel('prices', { maxEvents: 4, overflow: 'latest' })
+  const { sink } = hub.open({ channels: ['prices'] }, undefined, true)
+  void hub.publish('prices', { key: 'btc', data: 'btc 1' })
+  void hub.publish('prices', { key: 'eth', data: 'eth 1' })
+  for (let n = 2; n <= 50; n += 1) void hub.publish('prices', { key: 'btc', data: `btc ${n}` })
+  sink.take()
+  hub.fake.settle()
+  assert.deepEqual(sink.data, ['eth 1', 'btc 48', 'btc 49', 'btc 50'])
+  assert.equal(sink.events.filter(({ event }) => event === 'gap').length, 0)
+})
+
+test("overflow 'latest': who starts at the oldest gets the state, and who resumes far behind no gap", async () => {
+  const hub = new CoreHub()
+  hub.channel('prices', { maxEvents: 3, overflow: 'latest' })
+  const [first] = await Promise.all([
+    hub.publish('prices', { key: 'a', data: 'a1' }),
+    hub.publish('prices', { key: 'b', data: 'b1' }),
+  ])
+  for (let n = 2; n <= 9; n += 1) void hub.publish('prices', { key: 'a', data: `a${n}` })
+  assert.deepEqual(hub.open({ channels: ['prices'], from: 'oldest' }).sink.data, ['b1', 'a8', 'a9'])
+  const resumed = hub.open({ channels: ['prices'] }, first)
+  assert.equal(resumed.headers.get('Sluice-Resume'), 'full')
+  assert.deepEqual(resumed.sink.data, ['b1', 'a8', 'a9'])
+})
+
+test("overflow 'disconnect': who falls off is closed, and resumes with a gap", async () => {
+  const hub = new CoreHub({ channelDefaults: { maxEvents: 3, overflow: 'disconnect' } })
+  const { connection, sink } = hub.open({ channels: ['a'] }, undefined, true)
+  const [first] = await hub.count('a', 1, 10)
+  sink.take()
+  hub.fake.settle()
+  assert.equal((await connection.closed).reason, 'overflow')
+  assert.deepEqual(sink.data, [])
+  assert.equal(hub.open({ channels: ['a'] }, first).headers.get('Sluice-Resume'), 'gap')
+  // Within the log it may lag.
+  const lagging = hub.open({ channels: ['a'] }, undefined, true)
+  await hub.count('a', 11, 13)
+  lagging.sink.take()
+  hub.fake.settle()
+  assert.deepEqual(lagging.sink.data, numbers(11, 13))
+})
+
+test('a thousand stalled readers hold the log once: none has a queue of its own', async () => {
+  const hub = new CoreHub({ channelDefaults: { maxEvents: 50 } })
+  const stalled = Array.from({ length: 1_000 }, () => hub.open({ channels: ['a'] }, undefined, true))
+  const healthy = hub.open({ channels: ['a'] })
+  const opening = stalled[0]?.connection.bufferedBytes ?? 0
+  for (let n = 1; n <= 1_000; n += 1) await hub.count('a', n, n)
+  for (const { connection } of stalled) assert.equal(connection.bufferedBytes, opening)
+  assert.deepEqual(healthy.sink.data, numbers(1, 1_000))
+  assert.equal(hub.stats().logBytes, hub.findChannel('a')?.log.bytes)
+  assert.equal(hub.findChannel('a')?.log.count, 50)
+})
