@@ -17,7 +17,7 @@ export const ERROR_CODES = {
   SLUICE_UNSERIALIZABLE: 'The serializer threw, or did not return a string.',
   SLUICE_EVENT_TOO_LARGE: 'An encoded event is larger than maxEventBytes.',
   SLUICE_RESERVED_ID: 'An id of the publisher has the form of the ids that this hub mints.',
-  SLUICE_DECODER_OVERFLOW: 'A decoder was given a line or event longer than maxBufferSize.',
+  SLUICE_DECODER_OVERFLOW: 'A decoder was given a line or event longer than maxBufferBytes.',
   SLUICE_DECODER_CLOSED: 'A decoder was written to after end() or after an overflow.',
   SLUICE_HEADERS_SENT: 'The response had already sent its headers when connect() was called.',
   SLUICE_RESPONSE_ENDED: 'The response had already ended when connect() was called.',

@@ -1,7 +1,7 @@
 // An event as the application gives it: checked, and turned into the bytes of its frame.
 
-import { SluiceError, shown } from './errors.ts'
-import { type EventInput, encodeText, serializeData } from './event-stream/encode.ts'
+import { SluiceError } from './errors.ts'
+import { checkEvent, type EventInput, encodeText, serializeData } from './event-stream/encode.ts'
 
 export interface EncodingSettings {
   readonly serialize: (data: unknown) => string
@@ -13,24 +13,16 @@ export interface EncodingSettings {
  *
  * @throws {SluiceError} SLUICE_BAD_EVENT, SLUICE_BAD_KEY; what the fields hold is checked when they are encoded
  */
-export function checkEvent(event: EventInput): EventInput {
-  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+export function checkSendable(input: EventInput): EventInput {
+  const { event, data, id, retry, comment } = checkEvent(input)
+  // Asked here already, for a channel's events get an id and would never be empty.
+  if ([event, data, id, retry, comment].every((field) => field === undefined)) {
     throw new SluiceError(
       'SLUICE_BAD_EVENT',
-      `${shown(event)} is not an event; pass an object such as { data: … }.`,
+      'The event has nothing to send; give it at least one of event, data, id, retry, comment.',
     )
   }
-  const { event: name, data, id, retry, comment, key } = event
-  if ([name, data, id, retry, comment].every((field) => field === undefined)) {
-    throw new SluiceError(
-      'SLUICE_BAD_EVENT',
-      'The event is empty; give it at least one of event, data, id, retry, comment.',
-    )
-  }
-  if (key !== undefined && typeof key !== 'string') {
-    throw new SluiceError('SLUICE_BAD_KEY', `key is ${shown(key)}; it must be a string.`)
-  }
-  return event
+  return input
 }
 
 /** The bytes of `event` under `id`. @throws {SluiceError} for a field that cannot be encoded */

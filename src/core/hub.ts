@@ -12,8 +12,8 @@ import type { Connection } from './connection.ts'
 import { Emitter } from './emitter.ts'
 import { Entrance, type EntranceHost } from './entrance.ts'
 import { SluiceError, shown } from './errors.ts'
-import { checkEvent, encodeEvent } from './event.ts'
-import type { EventInput } from './event-stream/encode.ts'
+import { checkSendable, encodeEvent } from './event.ts'
+import { checkId, type EventInput } from './event-stream/encode.ts'
 import { FanOut } from './fan-out.ts'
 import { Frame } from './frame.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './hub-options.ts'
@@ -187,7 +187,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
 
   /** @internal The bytes of a private send. */
   encode(event: EventInput): Uint8Array {
-    return encodeEvent(checkEvent(event), event.id, this.settings)
+    return encodeEvent(checkSendable(event), event.id, this.settings)
   }
 
   /** @internal */
@@ -281,7 +281,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
         `Channel ${shown(channel.name)} has ended and takes no event until its history has expired; use another name.`,
       )
     }
-    const { event: name, data, id: ownId, key } = checkEvent(event)
+    const { event: name, data, id: givenId, key } = checkSendable(event)
+    // As it will come back, which is what it must be found by.
+    const ownId = givenId === undefined ? undefined : checkId(givenId)
     if (ownId !== undefined && parseId(this.epoch, ownId).kind === 'here') {
       throw new SluiceError(
         'SLUICE_RESERVED_ID',

@@ -8,7 +8,13 @@ import type { HeaderList } from '../core/cors.ts'
 import { SluiceError } from '../core/errors.ts'
 import { Hub } from '../core/hub.ts'
 import type { HubOptions } from '../core/hub-options.ts'
-import { type Answer, PIPELINED, type RequestFacts, readLastEventId } from '../core/opening.ts'
+import {
+  type Answer,
+  PIPELINED,
+  type RequestFacts,
+  readLastEventId,
+  STREAM_HEADERS,
+} from '../core/opening.ts'
 import { HttpSink, isWrapped } from './http.ts'
 
 /** Options of `hub.connect`. */
@@ -60,19 +66,20 @@ export class NodeHub extends Hub {
     socket.setTimeout(0)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, keepAliveDelay(this.settings.heartbeat))
-    const chunked = framing === 'chunked' || isWrapped(res)
-    writeHead(res, 200, decided.headers)
-    if (!chunked) {
-      res.removeHeader('Transfer-Encoding')
-      res.setHeader('Connection', 'close')
-    }
+    const closing = framing === 'close' && !isWrapped(res)
+    // Without this header node:http would frame the body in chunks; without `Connection: close` its end would not show.
+    if (closing) res.removeHeader('Transfer-Encoding')
+    writeHead(res, 200, closing ? [...decided.headers, CLOSE] : decided.headers)
     return decided.begin(new HttpSink(res))
   }
 
   #answer(res: ServerResponse, { status, headers, body }: Answer): Connection {
-    writeHead(res, status, headers)
-    if (body !== '') res.setHeader('Content-Length', Buffer.byteLength(body))
     res.on('error', () => {})
+    writeHead(
+      res,
+      status,
+      body === '' ? headers : [...headers, ['Content-Length', String(Buffer.byteLength(body))]],
+    )
     res.end(body)
     return unopened(this, 'closed')
   }
@@ -111,20 +118,33 @@ function factsOf(req: IncomingMessage): RequestFacts {
   return { method, url, origin: headers.origin, lastEventId: readLastEventId(values) }
 }
 
+const CLOSE: HeaderList[number] = ['Connection', 'close']
 /** Headers that the application set on the response before win over these. */
 const YIELDING = new Set(['cache-control', 'x-accel-buffering'])
 
-/** Sets status and headers; what the application has set before stays, except what would break the stream. */
+/**
+ * Writes status and headers; what the application has set before stays, except what would break the stream.
+ *
+ * All in one call: headers that go through setHeader are kept with the response, half a kilobyte for the life of each stream.
+ */
 function writeHead(res: ServerResponse, status: number, headers: HeaderList): void {
-  res.statusCode = status
-  res.removeHeader('Content-Length')
-  const before = new Set(res.getHeaderNames())
+  if (res.hasHeader('Content-Length')) res.removeHeader('Content-Length')
+  const merged = new Map<string, HeaderList[number]>()
   for (const [name, value] of headers) {
     const key = name.toLowerCase()
-    if (key === 'vary') res.appendHeader(name, value)
-    else if (!YIELDING.has(key) || !before.has(key)) res.setHeader(name, value)
+    const before = res.getHeader(name)
+    if (before !== undefined && YIELDING.has(key) && value === DEFAULTS.get(name)) continue
+    // Options come after our own headers, and win.
+    merged.set(key, [
+      name,
+      key === 'vary' && before !== undefined ? `${String(before)}, ${String(value)}` : value,
+    ])
   }
+  const flat = [...merged.values()].flat()
+  res.writeHead(status, flat as string[]) // node:http takes lists of values as well; its types do not say so
 }
+
+const DEFAULTS = new Map(STREAM_HEADERS)
 
 /**
  * Makes a hub: the registry of channels and connections of one process.

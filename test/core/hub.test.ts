@@ -61,12 +61,12 @@ test('a connection that opens live knows its position from the first block', () 
   const hub = new CoreHub()
   void hub.publish('a', { data: 1 })
   const { sink } = hub.open({ channels: ['a'] })
-  assert.equal(sink.text, `: \nid: ${hub.position}\n\n`)
+  assert.equal(sink.text, `:\nid: ${hub.position}\n\n`)
 })
 
 test('the opening block carries the reconnection time in a block of its own', () => {
   const hub = new CoreHub({ retry: 1500 })
-  assert.match(hub.open({ channels: ['a'] }).sink.text, /^retry: 1500\n\n: \nid: /)
+  assert.match(hub.open({ channels: ['a'] }).sink.text, /^retry: 1500\n\n:\nid: /)
   assert.match(hub.open({ channels: ['a'], retry: 7 }).sink.text, /^retry: 7\n\n/)
 })
 

@@ -173,6 +173,8 @@ test('when one channel of two has lost events, the other still replays exactly',
 test("a publisher's own id is kept, and resumes", async () => {
   const hub = new CoreHub()
   const opened = hub.open({ channels: ['a'] })
+  await hub.publish('c', { data: 'x', id: 'lone \ud800 surrogate' })
+  assert.equal(outcome(hub.open({ channels: ['c'] }, 'lone \ufffd surrogate')), 'full')
   for (const id of ['order-17', 'ключ', '42', '0']) await hub.publish('a', { data: id, id })
   await hub.count('b', 1, 1)
   hub.fake.settle()

@@ -1,209 +1,236 @@
-// The bytes of text/event-stream to events, in pieces of any size (HTML, sections 9.2.5 and 9.2.6, step by step). It
-// knows nothing of connections; who reads a network hands it what arrived.
+// Bytes of an event stream into events, to the letter of HTML 9.2.5 and 9.2.6, under any split of the bytes.
+// It knows the format and nothing of connections: reconnecting, and what to do with an event, are its user's.
 
 import { checkFunction, checkInteger, checkOptions } from '../check.ts'
-import { SluiceError } from '../errors.ts'
+import { SluiceError, shown } from '../errors.ts'
 
-/** An event as a browser would dispatch it. */
+/** An event as it fires at an `EventSource`. */
 export interface DecodedEvent {
-  /** The event's name; `'message'` when the stream gave none. */
+  /** The event's name; `'message'` where the stream gave none. */
   readonly event: string
   readonly data: string
-  /** The last event ID after this event: its own, or that of an event before. */
+  /** The last event ID at this event: its own, or the latest one before it. */
   readonly lastEventId: string
 }
 
 export interface DecoderOptions {
-  /** Called with the reconnection time, in milliseconds, whenever the stream sets it. */
-  onRetry?: ((milliseconds: number) => void) | undefined
-  /** Called with the text of each comment line, without its colon and one leading space. */
+  /** Called for every valid `retry` field, when its line has ended, with the reconnection time in milliseconds. */
+  onRetry?: ((ms: number) => void) | undefined
+  /** Called for every comment line, with its text (after the colon and one space). */
   onComment?: ((text: string) => void) | undefined
   /**
-   * The most that is held of an event that is not complete, in UTF-16 code units of its unfinished line and its data.
-   * Default 16_777_216. More is an error: a stream that never ends an event must not grow memory for ever.
+   * The most that a line and the data gathered for its event may come to, in UTF-16 code units of decoded text: for
+   * ASCII that is bytes, for anything else fewer than its bytes of UTF-8. Default 16_777_216.
    */
-  maxBufferSize?: number | undefined
+  maxBufferBytes?: number | undefined
+  /** The last event ID of an earlier connection that this stream continues. Default `''`. */
+  lastEventId?: string | undefined
 }
 
 export interface Decoder {
   /**
-   * Takes the next bytes, cut anywhere, and calls back for what they complete. An exception of a callback passes
-   * through; the event it was called for counts as delivered, and what stands behind it in these bytes is taken up by the
-   * next call of `write`, which may be given no bytes.
+   * Decodes the next bytes. Every event that they complete has been handed to `onEvent` on return; an event that ends
+   * in CR is complete with the CR. The bytes are not kept.
    *
-   * @throws {SluiceError} SLUICE_DECODER_OVERFLOW beyond `maxBufferSize`, after which it takes nothing more;
-   *   SLUICE_DECODER_CLOSED after that, and after `end`
+   * A callback that throws does not stop the decoder, as a listener does not stop an `EventSource`: the rest of the
+   * bytes is decoded, then the first thing thrown is thrown here, and the next `write` goes on as if nothing had
+   * happened. Callbacks may call `end()`, and then no other is called; they must not call `write`.
+   *
+   * @throws {SluiceError} SLUICE_DECODER_OVERFLOW when more than `maxBufferBytes` would have to be held; the decoder
+   *   takes no more then. SLUICE_DECODER_CLOSED after that, and after `end()`. SLUICE_BAD_OPTION for what are not bytes.
    */
   write(bytes: Uint8Array): void
-  /** The stream is over. An event without its empty line is incomplete, and is dropped as the specification says. */
+  /** The stream is over: an incomplete event is discarded, and the decoder takes no more. Harmless when repeated. */
   end(): void
-  /** What a client that reconnects now would send as Last-Event-ID; `''` for none. */
+  /** What to send as `Last-Event-ID`: the last event ID as of the last complete block, even one that fired no event. */
   readonly lastEventId: string
-  /** The reconnection time set last, in milliseconds. */
+  /** The reconnection time in milliseconds that the stream last asked for, if it did. */
   readonly retry: number | undefined
 }
 
-export const DECODER_DEFAULTS = Object.freeze({ maxBufferSize: 16_777_216 })
+export const DECODE_DEFAULTS: Readonly<{ maxBufferBytes: number }> = Object.freeze({
+  /** Sixteen times what `encode` allows by default: streams of other servers carry images and whole documents. */
+  maxBufferBytes: 16_777_216,
+})
 
-const CR = 13
-const LINE_END = /[\r\n]/g
+const KNOWN: readonly (keyof DecoderOptions)[] = ['onRetry', 'onComment', 'maxBufferBytes', 'lastEventId']
+const LF = 0x0a
+const SPACE = 0x20
 const DIGITS = /^[0-9]+$/
-const NO_BYTES = new Uint8Array(0)
 
-/** @throws {SluiceError} SLUICE_BAD_OPTION */
+/**
+ * A decoder of one event stream.
+ *
+ *     const decoder = createDecoder(({ event, data }) => console.log(event, data))
+ *     for await (const bytes of response.body) decoder.write(bytes)
+ *     decoder.end()
+ *
+ * @param onEvent called for every event, in order, during `write`
+ * @throws {SluiceError} SLUICE_BAD_OPTION
+ */
 export function createDecoder(onEvent: (event: DecodedEvent) => void, options: DecoderOptions = {}): Decoder {
   checkFunction('onEvent', onEvent)
-  const { onRetry, onComment } = checkOptions('createDecoder', options, [
-    'onRetry',
-    'onComment',
-    'maxBufferSize',
-  ])
-  const maxBufferSize = checkInteger(
-    'maxBufferSize',
-    options.maxBufferSize ?? DECODER_DEFAULTS.maxBufferSize,
-    1,
-  )
+  checkOptions('createDecoder', options, KNOWN)
+  const { onRetry, onComment } = options
+  if (onRetry !== undefined) checkFunction('onRetry', onRetry)
+  if (onComment !== undefined) checkFunction('onComment', onComment)
+  const limit = checkInteger('maxBufferBytes', options.maxBufferBytes ?? DECODE_DEFAULTS.maxBufferBytes, 1)
+  let lastEventId = options.lastEventId ?? ''
+  if (typeof lastEventId !== 'string') {
+    throw new SluiceError('SLUICE_BAD_OPTION', `lastEventId is ${shown(lastEventId)}; it must be a string.`)
+  }
 
-  // HTML 9.2.6: "UTF-8 decode" drops one leading byte order mark, and only one; TextDecoder does so, too.
+  // HTML 9.2.6: "UTF-8 decode", which drops one leading BOM and makes U+FFFD of what is not UTF-8.
   const utf8 = new TextDecoder()
-  /** Decoded text not yet taken apart: only after a callback threw is there any between two writes. */
-  let pending = ''
-  /** The beginning of a line whose end has not come. Pieces, joined once: adding to one string and scanning it anew would be quadratic. */
-  let fragments: string[] = []
-  let fragmentsSize = 0
-  /** The last character taken was a CR that ended a line, so that an LF now belongs to it. */
+  let state: 'open' | 'ended' | 'overflowed' = 'open'
+
+  /** The beginning of a line whose end has not come yet. */
+  const line = new Gathered()
+  /** Whether the last character was a CR, so that an LF that comes next belongs to it. */
   let afterCr = false
-  // The buffers of HTML 9.2.6. The data buffer is kept as lines; an empty list is the empty buffer.
-  let data: string[] = []
-  let dataSize = 0
-  let eventType = ''
-  let lastEventIdBuffer = ''
-  let lastEventId = ''
+
+  /** HTML 9.2.6, the data buffer, but with its lines joined by LF instead of each followed by one. */
+  const data = new Gathered()
+  /** Whether the block has had a data field; the data buffer alone does not tell, for its lines may be empty. */
+  let hasData = false
+  /** HTML 9.2.6, the event type buffer. Only this and the data are reset by an empty line. */
+  let name = ''
+  /** HTML 9.2.6, the last event ID buffer: it outlives its block, and becomes `lastEventId` at the block's end. */
+  let idBuffer = lastEventId
   let retry: number | undefined
-  let open = true
+
+  /** What callbacks threw during the current write, the first of it. In an object, for `undefined` can be thrown. */
+  let failure: { readonly thrown: unknown } | undefined
+
+  function call<T>(callback: (value: T) => void, value: T): void {
+    try {
+      callback(value)
+    } catch (thrown) {
+      failure ??= { thrown }
+    }
+  }
 
   function write(bytes: Uint8Array): void {
-    if (!open) {
+    if (state !== 'open') {
       throw new SluiceError(
         'SLUICE_DECODER_CLOSED',
-        'The decoder was ended, or overflowed before; make a new one for a new stream.',
+        `The decoder has ${state}; make a new one for each connection.`,
       )
     }
-    const text = pending + utf8.decode(bytes, { stream: true })
-    let start = 0
-    LINE_END.lastIndex = 0
-    if (afterCr && text.length > 0) {
-      // A CRLF that was cut in two.
+    if (!ArrayBuffer.isView(bytes)) {
+      throw new SluiceError('SLUICE_BAD_OPTION', `write() was given ${shown(bytes)}; it takes a Uint8Array.`)
+    }
+    failure = undefined
+    readLines(utf8.decode(bytes, { stream: true }))
+    if (failure) throw (failure as { thrown: unknown }).thrown
+  }
+
+  function readLines(text: string): void {
+    let position = 0
+    if (afterCr && text !== '') {
       afterCr = false
-      if (text[0] === '\n') start = 1
+      if (text.charCodeAt(0) === LF) position = 1
     }
-    pending = ''
-    LINE_END.lastIndex = start
-    for (let match = LINE_END.exec(text); match; match = LINE_END.exec(text)) {
-      const lineEnd = match.index
-      let next = lineEnd + 1
-      if (text.charCodeAt(lineEnd) === CR) {
-        if (next === text.length) afterCr = true
-        else if (text[next] === '\n') next += 1
+    // Where the next of each kind is, looked for only once the last is behind: a search per line would go through the
+    // same text again for every line of a stream that uses one kind only.
+    let lf = find(text, '\n', position)
+    let cr = find(text, '\r', position)
+    while (lf < text.length || cr < text.length) {
+      const end = Math.min(lf, cr)
+      const part = text.slice(position, end)
+      hold(part.length)
+      position = end + 1
+      if (end === cr) {
+        if (position === text.length) afterCr = true
+        else if (text.charCodeAt(position) === LF) position += 1
+        cr = find(text, '\r', position)
       }
-      const line = takeLine(text.slice(start, lineEnd))
-      start = next
-      try {
-        processLine(line)
-      } catch (error) {
-        pending = text.slice(start)
-        throw error
+      if (lf < position) lf = find(text, '\n', position)
+
+      // The buffers are as they should be for what comes next before any callback runs.
+      if (line.length === 0) readLine(part)
+      else {
+        line.add(part)
+        readLine(line.take())
       }
-      // A callback may have used another decoder: the expression is shared.
-      LINE_END.lastIndex = start
+      if (state !== 'open') return
     }
-    if (start < text.length) {
-      fragments.push(text.slice(start))
-      fragmentsSize += text.length - start
-      checkSize()
+    if (position < text.length) {
+      hold(text.length - position)
+      line.add(text.slice(position))
     }
   }
 
-  function takeLine(end: string): string {
-    if (fragments.length === 0) return end
-    fragments.push(end)
-    const line = fragments.join('')
-    fragments = []
-    fragmentsSize = 0
-    return line
-  }
-
-  function checkSize(): void {
-    if (fragmentsSize + dataSize <= maxBufferSize) return
-    close()
+  /** The rule depends on the stream alone, not on its splits: a line, whole or begun, and the data before it. */
+  function hold(more: number): void {
+    if (line.length + more + data.length <= limit) return
+    state = 'overflowed'
+    forget()
     throw new SluiceError(
       'SLUICE_DECODER_OVERFLOW',
-      `An event is longer than maxBufferSize, ${maxBufferSize}, and still not complete; the stream is broken, or the limit too low.`,
+      `A line and the data before it come to more than maxBufferBytes (${limit}); raise it if events are that large.`,
+      failure && { cause: failure.thrown },
     )
   }
 
-  // HTML 9.2.6, "Lines must be processed, in the order they are received, as follows".
-  function processLine(line: string): void {
-    if (line === '') {
-      dispatch()
-      return
-    }
-    const colon = line.indexOf(':')
-    if (colon === 0) {
-      // "If the line starts with a U+003A COLON character (:): Ignore the line."
-      onComment?.(valueAfter(line, 0))
-      return
-    }
-    if (colon === -1) processField(line, '')
-    else processField(line.slice(0, colon), valueAfter(line, colon))
+  function forget(): void {
+    line.clear()
+    data.clear()
+    name = ''
   }
 
-  // HTML 9.2.6, "The steps to process the field given a field name and a field value". Names are compared as they are.
-  function processField(field: string, value: string): void {
-    if (field === 'event') eventType = value
-    else if (field === 'data') {
-      data.push(value)
-      dataSize += value.length + 1
-      checkSize()
-    } else if (field === 'id') {
-      // "If the field value does not contain U+0000 NULL, then set the last event ID buffer to the field value."
-      if (!value.includes('\0')) lastEventIdBuffer = value
-    } else if (field === 'retry' && DIGITS.test(value)) {
-      // Longer than any life: a number that a timer could not hold is as good as the largest it can.
-      retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER)
-      onRetry?.(retry)
+  /** HTML 9.2.6: "Lines must be processed, in the order they are received, as follows". */
+  function readLine(text: string): void {
+    if (text === '') return dispatch()
+    const colon = text.indexOf(':')
+    if (colon === -1) return readField(text, '')
+    const value = text.slice(text.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1)
+    if (colon > 0) return readField(text.slice(0, colon), value)
+    if (onComment) call(onComment, value)
+  }
+
+  /** HTML 9.2.6: "The steps to process the field given a field name and a field value". */
+  function readField(field: string, value: string): void {
+    switch (field) {
+      case 'event':
+        name = value
+        break
+      case 'data':
+        if (hasData) data.add('\n')
+        data.add(value)
+        hasData = true
+        break
+      case 'id':
+        if (!value.includes('\0')) idBuffer = value
+        break
+      case 'retry':
+        if (!DIGITS.test(value)) break
+        // No timer takes more, and a number with hundreds of digits would otherwise be Infinity.
+        retry = Math.min(Number(value), Number.MAX_SAFE_INTEGER)
+        if (onRetry) call(onRetry, retry)
+        break
     }
   }
 
-  // HTML 9.2.6, "the user agent must dispatch the event using the steps appropriate for the user agent".
+  /** HTML 9.2.6: "dispatch the event", its steps in order. */
   function dispatch(): void {
-    // Step 1: also without data, so that a block with an id alone moves the last event ID.
-    lastEventId = lastEventIdBuffer
-    const lines = data
-    const event = eventType === '' ? 'message' : eventType
-    data = []
-    dataSize = 0
-    eventType = ''
-    // Step 2: "If the data buffer is an empty string, set the data buffer and the event type buffer to the empty string and return."
-    if (lines.length === 0) return
-    // Step 3: the LF after the last line goes.
-    onEvent({ event, data: lines.join('\n'), lastEventId })
+    lastEventId = idBuffer // 1
+    const event = { event: name || 'message', data: data.take(), lastEventId } // 3 to 5
+    name = '' // 2 and 7
+    if (!hasData) return // 2
+    hasData = false
+    call(onEvent, event) // 8
   }
 
-  function close(): void {
-    open = false
-    pending = ''
-    fragments = []
-    data = []
+  function end(): void {
+    if (state !== 'open') return
+    state = 'ended'
+    forget()
   }
 
   return {
     write,
-    end() {
-      // What a callback that threw had left behind is complete, and still to be told.
-      if (open && pending !== '') write(NO_BYTES)
-      close()
-    },
+    end,
     get lastEventId() {
       return lastEventId
     },
@@ -213,7 +240,50 @@ export function createDecoder(onEvent: (event: DecodedEvent) => void, options: D
   }
 }
 
-/** HTML 9.2.6: "If value starts with a U+0020 SPACE character, remove it from value": one, not all. */
-function valueAfter(line: string, colon: number): string {
-  return line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
+/** Where `what` is next, or the text's length. */
+function find(text: string, what: string, from: number): number {
+  const index = text.indexOf(what, from)
+  return index === -1 ? text.length : index
+}
+
+/**
+ * Parts are joined this many at a time. A part cut out of a chunk keeps the whole chunk alive (V8 "sliced strings"),
+ * and an array slot costs as much as eight characters; the join makes a copy that costs neither. Without it a stream
+ * of short data lines between long comments holds memory far beyond what its length says.
+ */
+const PARTS = 64
+
+/**
+ * Text that arrives in many small parts and is wanted whole, once: linear in time, and in memory close to the text
+ * itself, whatever the parts.
+ */
+class Gathered {
+  /** In UTF-16 code units. */
+  length = 0
+  #parts: string[] = []
+  /** Joins of `PARTS` parts each. */
+  #joined: string[] = []
+
+  add(part: string): void {
+    this.length += part.length
+    if (this.#parts.push(part) < PARTS) return
+    this.#joined.push(this.#parts.join(''))
+    this.#parts.length = 0
+  }
+
+  /** All of it, in order; empty afterwards. */
+  take(): string {
+    const text =
+      this.#joined.length === 0 && this.#parts.length === 1
+        ? (this.#parts[0] as string) // its length was tested
+        : this.#joined.join('') + this.#parts.join('')
+    this.clear()
+    return text
+  }
+
+  clear(): void {
+    this.length = 0
+    this.#parts.length = 0
+    this.#joined.length = 0
+  }
 }

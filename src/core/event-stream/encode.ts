@@ -1,84 +1,112 @@
-// An event to the bytes of text/event-stream (HTML, section 9.2.5). It checks what would break a stream or inject into
-// one, and knows nothing of channels, positions or connections.
+// One event into the bytes of its blocks: what a server writes, so that every parser reads back what was meant.
+// It knows the format (HTML 9.2.5) and nothing of channels, positions, or how bytes leave.
 
+import { checkFunction, checkInteger, checkOptions } from '../check.ts'
 import { SluiceError, shown } from '../errors.ts'
 
-/** An event, as applications give it. At least one field besides `key` must be there. */
+/** What an application gives to send: at least one of `event`, `data`, `id`, `retry` and `comment`. */
 export interface EventInput {
-  /** The event's name, for `addEventListener`; without one, or empty, it is a `message`. No CR or LF. */
+  /** The event's name, without CR or LF; it fires as `message` when absent or empty. */
   event?: string | undefined
-  /** A string goes as it is; anything else is serialised (JSON by default). Without data a browser fires nothing; `''` fires. */
+  /**
+   * A string goes as it is (each kind of line end arrives as LF), anything else through `serialize`. `''` fires an
+   * event with empty data; absent or `undefined` fires none, and only the other fields take effect.
+   */
   data?: unknown
   /**
-   * The id that becomes the client's last event ID; `''` resets it. At most 128 bytes of UTF-8, no control characters, no
-   * space at either end. Channels mint one when it is left out.
+   * The client's last event ID from here on; `''` resets it. At most 128 bytes of UTF-8 without control characters or
+   * outer spaces, because it comes back in a request header.
    */
   id?: string | undefined
-  /** The reconnection time the client shall use from now on, in milliseconds. */
+  /** The reconnection time from here on, in milliseconds: a safe integer of 0 or more. */
   retry?: number | undefined
-  /** Text that no client dispatches, before the rest of the event. May have several lines. */
+  /** Text that every parser skips; each of its lines becomes a comment line. */
   comment?: string | undefined
-  /** What the event is about, for channels that conflate; never sent. */
+  /** What a channel conflates by: of two events with one key the newer stands for both. Never on the wire. */
   key?: string | undefined
+}
+
+/** An event whose data has been serialised: what `encodeText` puts on the wire. */
+export interface EventText {
+  event?: string | undefined
+  data?: string | undefined
+  id?: string | undefined
+  retry?: number | undefined
+  comment?: string | undefined
 }
 
 export interface EncodeOptions {
   /** Turns data that is not a string into one. Default `JSON.stringify`. */
-  serialize?: (data: unknown) => string
-  /** The largest encoded event, in bytes. Default 1_048_576. */
-  maxEventBytes?: number
+  serialize?: ((data: unknown) => string) | undefined
+  /** The most bytes that one encoded event may have. Default 1_048_576. */
+  maxEventBytes?: number | undefined
 }
 
-/** An event whose data was serialised. */
-export interface TextFields {
-  readonly event?: string | undefined
-  readonly id?: string | undefined
-  readonly data?: string | undefined
-  readonly retry?: number | undefined
-  readonly comment?: string | undefined
-}
-
-/** One mebibyte is far beyond what a stream should carry in one event, and small enough that a mistake is cheap. */
-export const ENCODE_DEFAULTS = Object.freeze({ maxEventBytes: 1_048_576 })
+export const ENCODE_DEFAULTS: Readonly<{
+  serialize: (data: unknown) => string
+  maxEventBytes: number
+}> = Object.freeze({
+  serialize: JSON.stringify,
+  /** Far above what belongs in an event, far below what would hold a connection up for seconds. */
+  maxEventBytes: 1_048_576,
+})
 
 const MAX_ID_BYTES = 128
-const UTF8 = new TextEncoder()
+/** No UTF-16 code unit takes more than three bytes of UTF-8, so an id of so few needs no counting. */
+const SURELY_SHORT_ID = Math.floor(MAX_ID_BYTES / 3)
 
-/** The three line ends of the specification, and no other: U+2028, U+2029 and U+0085 are ordinary characters. */
+/** HTML 9.2.5: end-of-line = ( cr lf / cr / lf ). Nothing else ends a line, U+0085 and U+2028 least of all. */
 const LINE_END = /\r\n|\r|\n/
-const CR_OR_LF = /[\r\n]/
-/** C0 controls, DEL and C1 controls. */
+const EVERY_LINE_END = new RegExp(LINE_END, 'g')
 const CONTROL = /\p{Cc}/u
-const OUTER_SPACE = /^\s|\s$/u
+const LONE_SURROGATE = /\p{Cs}/gu
+
+const encoder = new TextEncoder()
 
 /**
- * The bytes of one event, as whole blocks: `encode(a)` followed by `encode(b)` is a stream of both.
+ * The bytes of one event: complete blocks of a `text/event-stream`, ready to be written.
  *
- * @example
- * encode({ event: 'tick', data: { btc: 64000 } })
- * // event: tick
- * // data: {"btc":64000}
- * //
+ *     encode({ event: 'tick', data: { btc: 64000 }, id: '7' })
+ *     // event: tick␊id: 7␊data: {"btc":64000}␊␊
  *
- * @throws {SluiceError} SLUICE_BAD_EVENT, SLUICE_BAD_EVENT_NAME, SLUICE_BAD_ID, SLUICE_BAD_RETRY, SLUICE_BAD_COMMENT,
- *   SLUICE_UNSERIALIZABLE, SLUICE_EVENT_TOO_LARGE
+ * @throws {SluiceError} SLUICE_BAD_EVENT, SLUICE_BAD_EVENT_NAME, SLUICE_BAD_ID, SLUICE_BAD_RETRY, SLUICE_BAD_COMMENT or
+ *   SLUICE_BAD_KEY for a field that breaks its rule; SLUICE_UNSERIALIZABLE; SLUICE_EVENT_TOO_LARGE; SLUICE_BAD_OPTION
  */
-export function encode(event: EventInput, options: EncodeOptions = {}): Uint8Array {
-  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
-    throw new SluiceError(
-      'SLUICE_BAD_EVENT',
-      `${shown(event)} is not an event; pass an object such as { data: … }.`,
-    )
+export function encode(event: EventInput, options?: EncodeOptions): Uint8Array {
+  let { serialize, maxEventBytes } = ENCODE_DEFAULTS
+  if (options !== undefined) {
+    checkOptions('encode', options, ['serialize', 'maxEventBytes'])
+    serialize = checkFunction('serialize', options.serialize ?? serialize)
+    maxEventBytes = checkInteger('maxEventBytes', options.maxEventBytes ?? maxEventBytes, 1)
   }
-  const { event: name, id, data, retry, comment } = event
-  const { serialize, maxEventBytes } = options
-  return encodeText({ event: name, id, data: serializeData(data, serialize), retry, comment }, maxEventBytes)
+  const { event: name, data, id, retry, comment } = checkEvent(event)
+  return encodeText({ event: name, data: serializeData(data, serialize), id, retry, comment }, maxEventBytes)
 }
 
-/** The text of `data`; `undefined` for none. @throws {SluiceError} SLUICE_UNSERIALIZABLE */
+/**
+ * Whether this is an event at all; what its fields hold is checked by `encodeText`.
+ *
+ * @throws {SluiceError} SLUICE_BAD_EVENT, SLUICE_BAD_KEY
+ */
+export function checkEvent(event: EventInput): EventInput {
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) {
+    throw new SluiceError('SLUICE_BAD_EVENT', `${shown(event)} is not an event; pass { data: … }.`)
+  }
+  const { key } = event
+  if (key !== undefined && typeof key !== 'string') {
+    throw new SluiceError('SLUICE_BAD_KEY', `The key is ${shown(key)}; it must be a string, or left out.`)
+  }
+  return event
+}
+
+/**
+ * The data as it goes on the wire; `undefined` for no data.
+ *
+ * @throws {SluiceError} SLUICE_UNSERIALIZABLE, with what the serializer threw as its cause
+ */
 export function serializeData(
   data: unknown,
-  serialize: (data: unknown) => string = JSON.stringify,
+  serialize: (data: unknown) => string = ENCODE_DEFAULTS.serialize,
 ): string | undefined {
   if (data === undefined || typeof data === 'string') return data
   let text: unknown
@@ -87,89 +115,121 @@ export function serializeData(
   } catch (cause) {
     throw new SluiceError(
       'SLUICE_UNSERIALIZABLE',
-      `The serializer threw on ${shown(data)} as data; pass what it can serialise, or a string.`,
+      `The serializer threw for the data (${shown(data)}); give data that it can take, or a serialize of your own.`,
       { cause },
     )
   }
   if (typeof text !== 'string') {
     throw new SluiceError(
       'SLUICE_UNSERIALIZABLE',
-      `The serializer made ${shown(text)} of ${shown(data)}; data must serialise to a string (for an event without data leave it out).`,
+      `The serializer returned ${shown(text)} for the data (${shown(data)}); it must return a string.`,
     )
   }
   return text
 }
 
-/** The bytes of an event whose data is text already. @throws {SluiceError} as `encode` */
+/**
+ * `encode` for an event whose data has been serialised already, so that many encodings can share one serialisation.
+ *
+ * @throws {SluiceError} as `encode`, for all but the data's serialisation
+ */
 export function encodeText(
-  { event, id, data, retry, comment }: TextFields,
+  fields: EventText,
   maxEventBytes: number = ENCODE_DEFAULTS.maxEventBytes,
 ): Uint8Array {
-  // Before the text is taken apart: each UTF-16 code unit of data becomes at least one byte.
-  if (data !== undefined && data.length > maxEventBytes) throw tooLarge(data.length, maxEventBytes)
-  let block = ''
-  if (comment !== undefined) block += lines(':', checkComment(comment))
-  // An empty name is the default name (HTML 9.2.6, dispatch: "if the event type buffer is a value other than the empty string").
+  const { event, data, id, retry, comment } = fields
+
+  // Nothing is copied before this: what cannot fit is refused at no more than the price of its length.
+  const length = (event?.length ?? 0) + (data?.length ?? 0) + (id?.length ?? 0) + (comment?.length ?? 0)
+  if (length > maxEventBytes) throw tooLarge(length, maxEventBytes)
+
+  let block = comment === undefined ? '' : commentLines(comment)
+  // HTML 9.2.6: an empty event type fires as "message", as no event type does.
   if (event !== undefined && checkEventName(event) !== '') block += `event: ${event}\n`
   if (id !== undefined) block += `id: ${checkId(id)}\n`
-  if (data !== undefined) block += CR_OR_LF.test(data) ? lines('data:', data) : `data: ${data}\n`
-  // In a block of its own, so that a decoder that drops an event still has the reconnection time.
-  const text = `${retry === undefined ? '' : `retry: ${checkRetry(retry)}\n\n`}${block === '' ? '' : `${block}\n`}`
-  if (text === '') {
+  // Always with the space: the parser takes one off (HTML 9.2.6), and that must not be the data's own.
+  if (data !== undefined) block += `data: ${splitByField(data)}\n`
+  if (block !== '') block += '\n'
+  // In a block of its own and first, so that it takes effect even where what follows is cut off.
+  if (retry !== undefined) block = `retry: ${checkRetry(retry)}\n\n${block}`
+
+  if (block === '') {
     throw new SluiceError(
       'SLUICE_BAD_EVENT',
-      'The event is empty; give it at least one of event, data, id, retry, comment.',
+      'The event has nothing to send; give it at least one of event, data, id, retry, comment.',
     )
   }
-  // A lone surrogate becomes U+FFFD here (Encoding, "UTF-8 encoder").
-  const bytes = UTF8.encode(text)
+  if (block.length > maxEventBytes) throw tooLarge(block.length, maxEventBytes)
+  // A lone surrogate becomes U+FFFD here (Encoding, "convert to scalar values").
+  const bytes = encoder.encode(block)
   if (bytes.length > maxEventBytes) throw tooLarge(bytes.length, maxEventBytes)
   return bytes
 }
 
-/** Always a space after the colon, for the decoder takes one away and a value's own must survive. */
-function lines(field: ':' | 'data:', text: string): string {
-  return `${field} ${text.split(LINE_END).join(`\n${field} `)}\n`
-}
-
-function checkEventName(event: unknown): string {
-  if (typeof event === 'string' && !CR_OR_LF.test(event)) return event
-  throw new SluiceError(
-    'SLUICE_BAD_EVENT_NAME',
-    `event is ${shown(event)}; it must be a string without CR or LF, which would end its line.`,
-  )
-}
-
-function checkId(id: unknown): string {
-  if (typeof id !== 'string' || CONTROL.test(id) || OUTER_SPACE.test(id) || tooLong(id)) {
+/** @throws {SluiceError} SLUICE_BAD_EVENT_NAME */
+export function checkEventName(name: string): string {
+  if (typeof name !== 'string' || hasLineEnd(name)) {
     throw new SluiceError(
-      'SLUICE_BAD_ID',
-      `id is ${shown(id)}; it must be a string of at most ${MAX_ID_BYTES} bytes of UTF-8 without control characters or outer spaces, or it would not come back in Last-Event-ID as it was.`,
+      'SLUICE_BAD_EVENT_NAME',
+      `The event name is ${shown(name)}; it must be a string without CR or LF, which would end its line.`,
     )
   }
-  return id
+  return name
 }
 
-function tooLong(id: string): boolean {
-  return id.length > MAX_ID_BYTES || (id.length * 3 > MAX_ID_BYTES && UTF8.encode(id).length > MAX_ID_BYTES)
+/**
+ * The id as the client will bring it back, which is as it was given but for lone surrogates. It comes back in the `Last-Event-ID` header, where a control character
+ * is an error, outer spaces are trimmed (RFC 9110, 5.5), and more than 128 bytes make a browser ask for CORS preflight
+ * (Fetch, "CORS-safelisted request-header"); NUL would make the parser ignore it (HTML 9.2.6).
+ *
+ * @throws {SluiceError} SLUICE_BAD_ID
+ */
+export function checkId(id: string): string {
+  let fault: string | undefined
+  if (typeof id !== 'string') fault = 'must be a string'
+  else if (CONTROL.test(id)) fault = 'must hold no control character'
+  else if (id.startsWith(' ') || id.endsWith(' ')) fault = 'must not begin or end with a space'
+  else if (isLong(id)) fault = `must have at most ${MAX_ID_BYTES} bytes of UTF-8`
+  if (fault !== undefined) throw new SluiceError('SLUICE_BAD_ID', `The id is ${shown(id)}; it ${fault}.`)
+  return id.replace(LONE_SURROGATE, '\uFFFD')
 }
 
-function checkRetry(retry: unknown): number {
-  if (Number.isSafeInteger(retry) && (retry as number) >= 0) return retry as number // tested just here
-  throw new SluiceError(
-    'SLUICE_BAD_RETRY',
-    `retry is ${shown(retry)}; it must be a whole number of milliseconds, 0 or more.`,
-  )
+function isLong(id: string): boolean {
+  if (id.length <= SURELY_SHORT_ID) return false
+  return id.length > MAX_ID_BYTES || encoder.encode(id).length > MAX_ID_BYTES
 }
 
-function checkComment(comment: unknown): string {
-  if (typeof comment === 'string') return comment
-  throw new SluiceError('SLUICE_BAD_COMMENT', `comment is ${shown(comment)}; it must be a string.`)
+function checkRetry(retry: number): number {
+  if (!Number.isSafeInteger(retry) || retry < 0) {
+    throw new SluiceError(
+      'SLUICE_BAD_RETRY',
+      `The retry is ${shown(retry)}; it must be a safe integer of 0 or more milliseconds.`,
+    )
+  }
+  return retry
 }
 
-function tooLarge(size: number, maxEventBytes: number): SluiceError {
+function commentLines(comment: string): string {
+  if (typeof comment !== 'string') {
+    throw new SluiceError('SLUICE_BAD_COMMENT', `The comment is ${shown(comment)}; it must be a string.`)
+  }
+  let lines = ''
+  for (const line of comment.split(LINE_END)) lines += line === '' ? ':\n' : `: ${line}\n`
+  return lines
+}
+
+/** One pass and no array of lines; most data has a single line and is not touched at all. */
+function splitByField(data: string): string {
+  return hasLineEnd(data) ? data.replace(EVERY_LINE_END, '\ndata: ') : data
+}
+
+function hasLineEnd(text: string): boolean {
+  return text.includes('\n') || text.includes('\r')
+}
+
+function tooLarge(least: number, maxEventBytes: number): SluiceError {
   return new SluiceError(
     'SLUICE_EVENT_TOO_LARGE',
-    `The event takes at least ${size} bytes; maxEventBytes is ${maxEventBytes}. Send a reference to it, or raise the limit.`,
+    `The event takes ${least} bytes or more and maxEventBytes is ${maxEventBytes}; send less, or raise maxEventBytes.`,
   )
 }

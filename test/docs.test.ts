@@ -1,0 +1,92 @@
+// What the documents promise, held against the code.
+
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { CHANNEL_DEFAULTS } from '../src/core/channel.ts'
+import { CLOSE_REASONS } from '../src/core/close.ts'
+import { ERROR_CODES } from '../src/core/errors.ts'
+import { HUB_DEFAULTS } from '../src/core/hub-options.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+
+/** The rows of the first table under a heading, by their first cell. */
+function table(file: string, heading?: string): Map<string, string[]> {
+  const text = heading ? (read(file).split(`## ${heading}`)[1] ?? '') : read(file)
+  const lines = text.split('\n')
+  const start = lines.findIndex((line) => line.startsWith('| ---'))
+  const rows = new Map<string, string[]>()
+  for (const line of lines.slice(start + 1)) {
+    if (!line.startsWith('|')) break
+    const [name = '', ...cells] = line
+      .slice(1, -1)
+      .split(' | ')
+      .map((cell) => cell.trim().replaceAll('`', ''))
+    rows.set(name, cells)
+  }
+  return rows
+}
+
+test('docs/errors.md lists every code with its rule, and no other', () => {
+  const listed = [...table('docs/errors.md')].map(([code, [rule]]) => [code, rule])
+  assert.deepEqual(listed, Object.entries(ERROR_CODES))
+})
+
+test('every code is thrown somewhere', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  const sources = files.filter((file) => file.endsWith('.ts') && !file.endsWith('errors.ts'))
+  const text = sources.map((file) => read(join('src', file))).join('\n')
+  for (const code of Object.keys(ERROR_CODES)) assert.ok(text.includes(`'${code}'`), `${code} is never used`)
+})
+
+test('docs/reference.md tells the defaults as they are', () => {
+  const hub = table('docs/reference.md', 'createHub')
+  for (const [name, value] of Object.entries(HUB_DEFAULTS))
+    assert.equal(hub.get(name)?.[0], String(value), name)
+  const channel = table('docs/reference.md', 'hub.channel')
+  for (const [name, value] of Object.entries(CHANNEL_DEFAULTS))
+    assert.equal(channel.get(name)?.[0], String(value), name)
+})
+
+test('docs/guide.md explains every close reason', () => {
+  assert.deepEqual([...table('docs/guide.md').keys()], Object.keys(CLOSE_REASONS))
+})
+
+test('the documents link to what exists', () => {
+  for (const file of [
+    'README.md',
+    'docs/guide.md',
+    'docs/reference.md',
+    'docs/errors.md',
+    'docs/decisions.md',
+  ]) {
+    for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
+      assert.ok(existsSync(join(root, dirname(file), target)), `${file} links to ${target}`)
+    }
+  }
+})
+
+test('the core imports nothing of Node, and imports point down', () => {
+  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )
+  for (const file of files) {
+    for (const [, target = ''] of read(join('src', file)).matchAll(/from '([^']+)'/g)) {
+      if (file.startsWith('core')) {
+        assert.ok(!target.startsWith('node:'), `${file} imports ${target}`)
+        assert.ok(
+          !target.includes('sinks/') && !/^\.\.\/(\.\.\/)?(index|event-stream)\.ts/.test(target),
+          `${file} imports ${target}`,
+        )
+      }
+      if (file.startsWith(join('core', 'event-stream'))) {
+        // The codec stands alone but for the errors and the questions to options.
+        assert.match(target, /^\.\/|^\.\.\/(errors|check)\.ts$/, `${file} imports ${target}`)
+      }
+      assert.ok(target.startsWith('.') || target.startsWith('node:'), `${file} depends on ${target}`)
+    }
+  }
+})
