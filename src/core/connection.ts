@@ -390,6 +390,24 @@ export class Connection implements SinkOwner {
   }
 }
 
+/** What applications see of a connection; the rest is between the parts of the core. */
+export type PublicConnection = Pick<
+  Connection,
+  | 'id'
+  | 'lastEventId'
+  | 'variant'
+  | 'channels'
+  | 'signal'
+  | 'closed'
+  | 'bufferedBytes'
+  | 'subscribe'
+  | 'unsubscribe'
+  | 'send'
+  | 'ready'
+  | 'pipe'
+  | 'close'
+>
+
 const NOWHERE: Sink = { attach() {}, write() {}, end() {}, destroy() {} }
 
 /** For a request that opened no stream: a connection closed from the start, registered nowhere, counted nowhere. */

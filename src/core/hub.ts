@@ -8,7 +8,7 @@ import { Channels } from './channels.ts'
 import { checkChannelName } from './check.ts'
 import type { Clock } from './clock.ts'
 import type { Closed } from './close.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, PublicConnection } from './connection.ts'
 import { Emitter } from './emitter.ts'
 import { Entrance, type EntranceHost } from './entrance.ts'
 import { SluiceError, shown } from './errors.ts'
@@ -32,8 +32,8 @@ export interface ErrorContext {
 export type HubEvents = {
   /** A failure that was contained: of a publish whose promise may be ignored, or of the application's own callbacks. */
   error: (error: unknown, context: ErrorContext) => void
-  open: (connection: Connection) => void
-  close: (connection: Connection, closed: Closed) => void
+  open: (connection: PublicConnection) => void
+  close: (connection: PublicConnection, closed: Closed) => void
 }
 
 const HEARTBEAT = new TextEncoder().encode(':\n\n')

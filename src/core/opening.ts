@@ -36,7 +36,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * The last event ID from a header's values as they arrived. Browsers send its UTF-8 bytes, which servers hand on as
- * Latin-1. Several values, or bytes that are no UTF-8, cannot be read: a miss, never an error.
+ * Latin-1. Several values cannot be read: a miss, never an error.
  */
 export function readLastEventId(values: readonly string[]): RequestedId {
   const [value] = values
@@ -45,7 +45,8 @@ export function readLastEventId(values: readonly string[]): RequestedId {
   try {
     return UTF8.decode(Uint8Array.from(value, (character) => character.charCodeAt(0)))
   } catch {
-    return null
+    // Some clients (undici 7) send an id within Latin-1 as such. As anything else it is merely unknown.
+    return value
   }
 }
 

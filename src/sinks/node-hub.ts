@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkOneOf } from '../core/check.ts'
 import { type ConnectOptions, checkConnectOptions } from '../core/connect-options.ts'
-import { type Connection, unopened } from '../core/connection.ts'
+import { type PublicConnection, unopened } from '../core/connection.ts'
 import type { HeaderList } from '../core/cors.ts'
 import { SluiceError } from '../core/errors.ts'
 import { Hub } from '../core/hub.ts'
@@ -48,7 +48,7 @@ export class NodeHub extends Hub {
    * @throws {SluiceError} SLUICE_HEADERS_SENT, SLUICE_RESPONSE_ENDED, SLUICE_BAD_OPTION, SLUICE_BAD_CHANNEL,
    *   SLUICE_BAD_HEADER: before anything is written.
    */
-  connect(req: IncomingMessage, res: ServerResponse, options: NodeConnectOptions = {}): Connection {
+  connect(req: IncomingMessage, res: ServerResponse, options: NodeConnectOptions = {}): PublicConnection {
     checkResponse(res)
     const checked = checkConnectOptions(options, ['framing'])
     const framing = checkOneOf('framing', options.framing ?? 'close', ['close', 'chunked'])
@@ -73,7 +73,7 @@ export class NodeHub extends Hub {
     return decided.begin(new HttpSink(res))
   }
 
-  #answer(res: ServerResponse, { status, headers, body }: Answer): Connection {
+  #answer(res: ServerResponse, { status, headers, body }: Answer): PublicConnection {
     res.on('error', () => {})
     writeHead(
       res,
@@ -146,6 +146,12 @@ function writeHead(res: ServerResponse, status: number, headers: HeaderList): vo
 
 const DEFAULTS = new Map(STREAM_HEADERS)
 
+/** What applications see of a hub; the rest is between the parts of the core. */
+export type PublicHub = Pick<
+  NodeHub,
+  'connect' | 'publish' | 'channel' | 'position' | 'stats' | 'on' | 'close'
+>
+
 /**
  * Makes a hub: the registry of channels and connections of one process.
  *
@@ -156,6 +162,6 @@ const DEFAULTS = new Map(STREAM_HEADERS)
  *
  * @throws {SluiceError} SLUICE_BAD_OPTION
  */
-export function createHub(options: HubOptions = {}): NodeHub {
+export function createHub(options: HubOptions = {}): PublicHub {
   return new NodeHub(options)
 }

@@ -16,15 +16,16 @@ test('hostile last event IDs of every kind are a miss: told, harmless to everybo
   const witness = await Client.open(url)
   for (let n = 1; n <= 5; n += 1) await hub.publish('a', { data: `secret ${n}` })
   const newest = hub.position
+  const epoch = newest.slice(0, newest.indexOf('-'))
   const header = (value: string): string => `Last-Event-ID: ${value}\r\n`
   const hostile = {
     duplicated: header(newest) + header(newest),
     'duplicated, joined by hand': header(`${newest}, ${newest}`),
     'of another life': header('aaaaaaaaaa-3'),
-    'ahead of the log': header(`${hub.epoch}-999`),
-    'beyond numbers': header(`${hub.epoch}-${'9'.repeat(40)}`),
-    negative: header(`${hub.epoch}--1`),
-    'in another base': header(`${hub.epoch}-0x1`),
+    'ahead of the log': header(`${epoch}-999`),
+    'beyond numbers': header(`${epoch}-${'9'.repeat(40)}`),
+    negative: header(`${epoch}--1`),
+    'in another base': header(`${epoch}-0x1`),
     'no UTF-8': header('\xff\xfe\xfd'),
     'UTF-8 cut short': header('\xd0'),
     'markup and quotes': header('"><script>alert(1)</script>'),

@@ -181,12 +181,14 @@ export function createDecoder(onEvent: (event: DecodedEvent) => void, options: D
 
   /** HTML 9.2.6: "Lines must be processed, in the order they are received, as follows". */
   function readLine(text: string): void {
-    if (text === '') return dispatch()
     const colon = text.indexOf(':')
-    if (colon === -1) return readField(text, '')
-    const value = text.slice(text.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1)
-    if (colon > 0) return readField(text.slice(0, colon), value)
-    if (onComment) call(onComment, value)
+    if (text === '') dispatch()
+    else if (colon === -1) readField(text, '')
+    else {
+      const value = text.slice(text.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1)
+      if (colon > 0) readField(text.slice(0, colon), value)
+      else if (onComment) call(onComment, value)
+    }
   }
 
   /** HTML 9.2.6: "The steps to process the field given a field name and a field value". */
