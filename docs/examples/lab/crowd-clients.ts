@@ -121,6 +121,8 @@ function send(message: CrowdReport): void {
 
 process.on('message', obey)
 process.on('disconnect', () => process.exit())
+// A server that was killed leaves a moment in which the channel is broken and not yet disconnected.
+process.on('error', () => process.exit())
 // Ctrl-C reaches the whole group; the server says good-bye first, and then lets go.
 process.on('SIGINT', () => {})
 setInterval(report, REPORT_PERIOD)
