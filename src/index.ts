@@ -3,7 +3,7 @@
 export type { ChannelOptions, Overflow } from './core/channel.ts'
 export type { Channel } from './core/channel-handle.ts'
 export type { Clock } from './core/clock.ts'
-export type { Closed, CloseReason } from './core/close.ts'
+export { CLOSE_REASONS, type Closed, type CloseReason } from './core/close.ts'
 export type { PublicConnection as Connection } from './core/connection.ts'
 export type { CorsOptions } from './core/cors.ts'
 export type { Filter } from './core/cursor.ts'

@@ -115,7 +115,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
 
   /**
    * A handle on a channel; the channel exists as soon as somebody publishes or connects to it, options or not.
-   * Options given here change the channel's from now on.
+   * Options given here change the channel's from now on. Keep the handle and publish through it where they must last:
+   * a channel that nobody reads and that holds nothing is dropped after its `maxAge`, and made anew with the defaults
+   * unless a handle knows better.
    *
    * @throws {SluiceError} SLUICE_BAD_CHANNEL, SLUICE_BAD_OPTION
    */
