@@ -30,8 +30,9 @@ export class HttpSink implements Sink {
   }
 
   write(bytes: Uint8Array): void {
-    // Between the destruction of the socket and `close` a write would be an error event on the response.
-    if (this.#response.destroyed) return
+    // Between the destruction of the socket and `close`, and when the application itself has ended the response, a write
+    // would be an error event. `close` follows.
+    if (this.#response.destroyed || this.#response.writableEnded) return
     const buffer = bufferOf(bytes)
     if (!this.#wrapped) {
       // The callback comes when the kernel has taken the whole write. Neither the return value nor writableLength says

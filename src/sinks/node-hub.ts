@@ -106,16 +106,20 @@ function checkResponse(res: ServerResponse): void {
   }
 }
 
+/**
+ * From the raw headers: only they know whether a header came more than once, and `req.headers`, which node:http makes when it
+ * is first asked for, would stay with the request for the life of the stream.
+ */
 function factsOf(req: IncomingMessage): RequestFacts {
-  const { method = 'GET', url = '/', headers, rawHeaders } = req
-  // node:http joins several values with commas; whether there were several only the raw headers know.
-  const values: string[] = []
-  if (headers['last-event-id'] !== undefined) {
-    for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-      if (rawHeaders[index]?.toLowerCase() === 'last-event-id') values.push(rawHeaders[index + 1] ?? '')
-    }
+  const { method = 'GET', url = '/', rawHeaders } = req
+  const ids: string[] = []
+  let origin: string | undefined
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase()
+    if (name === 'last-event-id') ids.push(rawHeaders[index + 1] ?? '')
+    else if (name === 'origin') origin = rawHeaders[index + 1]
   }
-  return { method, url, origin: headers.origin, lastEventId: readLastEventId(values) }
+  return { method, url, origin, lastEventId: readLastEventId(ids) }
 }
 
 const CLOSE: HeaderList[number] = ['Connection', 'close']
