@@ -1,12 +1,7 @@
-// An event as the application gives it: checked, and turned into the bytes of its frame.
+// What an application may publish or send, on top of what the codec asks of any event.
 
 import { SluiceError } from './errors.ts'
-import { checkEvent, type EventInput, encodeText, serializeData } from './event-stream/encode.ts'
-
-export interface EncodingSettings {
-  readonly serialize: (data: unknown) => string
-  readonly maxEventBytes: number
-}
+import { checkEvent, type EventInput } from './event-stream/encode.ts'
 
 /**
  * What an application may publish or send.
@@ -23,13 +18,4 @@ export function checkSendable(input: EventInput): EventInput {
     )
   }
   return input
-}
-
-/** The bytes of `event` under `id`. @throws {SluiceError} for a field that cannot be encoded */
-export function encodeEvent(
-  { event, data, retry, comment }: EventInput,
-  id: string | undefined,
-  { serialize, maxEventBytes }: EncodingSettings,
-): Uint8Array {
-  return encodeText({ event, id, data: serializeData(data, serialize), retry, comment }, maxEventBytes)
 }

@@ -12,8 +12,8 @@ import type { Connection, PublicConnection } from './connection.ts'
 import { Emitter } from './emitter.ts'
 import { Entrance, type EntranceHost } from './entrance.ts'
 import { SluiceError, shown } from './errors.ts'
-import { checkSendable, encodeEvent } from './event.ts'
-import { checkId, type EventInput } from './event-stream/encode.ts'
+import { checkSendable } from './event.ts'
+import { checkId, type EventInput, encodeText, serializeData } from './event-stream/encode.ts'
 import { FanOut } from './fan-out.ts'
 import { Frame } from './frame.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './hub-options.ts'
@@ -189,7 +189,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
 
   /** @internal The bytes of a private send. */
   encode(event: EventInput): Uint8Array {
-    return encodeEvent(checkSendable(event), event.id, this.settings)
+    const { event: name, data, id, retry, comment } = checkSendable(event)
+    const text = serializeData(data, this.serialize)
+    return encodeText({ event: name, id, data: text, retry, comment }, this.maxEventBytes)
   }
 
   /** @internal */
@@ -283,7 +285,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
         `Channel ${shown(channel.name)} has ended and takes no event until its history has expired; use another name.`,
       )
     }
-    const { event: name, data, id: givenId, key } = checkSendable(event)
+    const { event: name, data, id: givenId, retry, comment, key } = checkSendable(event)
     // As it will come back, which is what it must be found by.
     const ownId = givenId === undefined ? undefined : checkId(givenId)
     if (ownId !== undefined && parseId(this.epoch, ownId).kind === 'here') {
@@ -292,9 +294,11 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
         `The id ${shown(ownId)} has the form of this hub's own ids and would resume in the wrong place; leave id out, or give one of another form.`,
       )
     }
+    // Before a position is taken: a serializer is the application's code and may publish, too.
+    const text = serializeData(data, this.serialize)
     const sequence = this.head + 1
     const id = ownId ?? this.idOf(sequence)
-    const bytes = encodeEvent(event, id, this.settings)
+    const bytes = encodeText({ event: name, id, data: text, retry, comment }, this.maxEventBytes)
     const published = { channel: channel.name, id, event: name || 'message', data, key }
     const frame = new Frame(sequence, this.clock.now(), bytes, published, ownId !== undefined)
     this.head = sequence

@@ -127,6 +127,24 @@ test("a listener of 'open' may greet, and one of 'close' hears the reason", asyn
   assert.deepEqual(closes, [`${connection.id} client`])
 })
 
+test('a serializer, or a toJSON, that publishes gets a position of its own', async () => {
+  const hub = new CoreHub()
+  const { sink } = hub.open({ channels: ['a'] })
+  const outer = {
+    toJSON: () => {
+      void hub.publish('a', { data: 'inner' })
+      return 'outer'
+    },
+  }
+  await hub.publish('a', { data: outer })
+  hub.fake.settle()
+  assert.deepEqual(sink.data, ['inner', '"outer"'])
+  assert.deepEqual(
+    sink.events.map(({ lastEventId }) => lastEventId),
+    [`${hub.epoch}-1`, `${hub.epoch}-2`],
+  )
+})
+
 test('what a listener throws is contained', (t) => {
   const log = t.mock.method(console, 'error', () => {})
   const hub = new CoreHub()
