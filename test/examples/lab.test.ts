@@ -5,21 +5,10 @@ import { appendFile, mkdtemp, rename, rm, truncate, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { type Browser, chromium } from 'playwright-core'
 import { createLab, type LabOptions } from '../../docs/examples/lab/app.ts'
+import { openPage } from '../support/chromium.ts'
 import { Client } from '../support/client.ts'
 import { findChromium, need } from '../support/need.ts'
-
-const BROWSER_FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 
 /** A lab on a free port, gone after the test; its URL, without the slash at the end. */
 async function openLab(t: TestContext, options: LabOptions = {}): Promise<string> {
@@ -229,16 +218,12 @@ test('those who stall and read again in time stay', { timeout: 30_000 }, async (
   assert.equal(crowd()?.open, 3)
 })
 
-const browserPath = findChromium()
-
 test('in a browser: figures are drawn, events shown, and a dropped connection recovers', {
   timeout: 60_000,
-  ...need('chromium', browserPath),
+  ...need('chromium', findChromium()),
 }, async (t) => {
   const lab = await openLab(t)
-  const browser: Browser = await chromium.launch({ executablePath: browserPath ?? '', args: BROWSER_FLAGS })
-  t.after(() => browser.close())
-  const page = await browser.newPage()
+  const page = await openPage(t)
   page.setDefaultTimeout(15_000)
   const complaints: string[] = []
   page.on('console', (message) => {

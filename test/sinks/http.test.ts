@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { connect } from 'node:net'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import compression from 'compression'
 import type { Closed } from '../../src/core/close.ts'
-import { type Connection, createHub } from '../../src/index.ts'
+import { type Connection, createHub, type Hub } from '../../src/index.ts'
 import { keepAliveDelay } from '../../src/sinks/node-hub.ts'
 import { Client } from '../support/client.ts'
 import { exchange, RawClient } from '../support/raw.ts'
@@ -240,16 +240,22 @@ test('misuse throws with a code before anything is written', async (t) => {
   assert.equal(codes.at(-1), 'done')
 })
 
+/** A server behind compression as middleware. `forced`: it compresses everything, whatever the headers say. */
+async function serveCompressed(t: TestContext, hub: Hub, forced: boolean): Promise<number> {
+  const compress = compression(forced ? { threshold: 0, filter: () => true } : {})
+  // Without no-transform, which would keep compression away.
+  const headers = forced ? { 'Cache-Control': 'no-cache' } : {}
+  const server = createServer((req, res) => {
+    // Express' types; node:http's objects are what it works on.
+    compress(req as never, res as never, () => void hub.connect(req, res, { channels: ['a'], headers }))
+  })
+  t.after(() => server.close())
+  return listen(server)
+}
+
 test('a response wrapped by compression, told to compress, still streams every event at once', async (t) => {
   const hub = createHub()
-  const compress = compression({ threshold: 0, filter: () => true })
-  const server = createServer((req, res) => {
-    compress(req as never, res as never, () => {
-      hub.connect(req, res, { channels: ['a'], headers: { 'Cache-Control': 'no-cache' } })
-    })
-  })
-  const port = await listen(server)
-  t.after(() => server.close())
+  const port = await serveCompressed(t, hub, true)
   const client = await Client.open(`http://127.0.0.1:${port}/`, {
     headers: { 'accept-encoding': 'gzip' },
     paused: true,
@@ -271,14 +277,7 @@ test('a response wrapped by compression, told to compress, still streams every e
 
 test('a stalled client behind compression is held back and closed', async (t) => {
   const hub = createHub({ stallTimeout: 500, channelDefaults: { maxEvents: 10 } })
-  const compress = compression({ threshold: 0, filter: () => true })
-  const server = createServer((req, res) => {
-    compress(req as never, res as never, () => {
-      hub.connect(req, res, { channels: ['a'], headers: { 'Cache-Control': 'no-cache' } })
-    })
-  })
-  const port = await listen(server)
-  t.after(() => server.close())
+  const port = await serveCompressed(t, hub, true)
   const raw = await RawClient.open(port)
   raw.write('GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n')
   await raw.until((text) => text.includes('gzip'))
@@ -294,12 +293,7 @@ test('a stalled client behind compression is held back and closed', async (t) =>
 
 test('compression as it comes leaves a stream alone, for it must not be transformed', async (t) => {
   const hub = createHub()
-  const compress = compression()
-  const server = createServer((req, res) => {
-    compress(req as never, res as never, () => void hub.connect(req, res, { channels: ['a'] }))
-  })
-  const port = await listen(server)
-  t.after(() => server.close())
+  const port = await serveCompressed(t, hub, false)
   const client = await Client.open(`http://127.0.0.1:${port}/`, { headers: { 'accept-encoding': 'gzip' } })
   assert.equal(client.headers['content-encoding'], undefined)
   await hub.publish('a', { data: 1 })
