@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import compression from 'compression'
@@ -369,4 +369,54 @@ test('keep-alive probes start so that they run out before the next heartbeat', (
   assert.equal(keepAliveDelay(20_000), 8_000)
   assert.equal(keepAliveDelay(5_000), 1_000)
   assert.equal(keepAliveDelay(Infinity), 8_000)
+})
+
+test('a response that the application ends or destroys itself is closed once, and nothing is written after', async (t) => {
+  const responses: ServerResponse[] = []
+  const { hub, url } = await serve(t, (hub, req, res) => {
+    responses.push(res)
+    hub.connect(req, res, { channels: ['a'] })
+  })
+  const clients = await Promise.all([Client.open(url), Client.open(url)])
+  responses[0]?.end()
+  responses[1]?.destroy()
+  for (let n = 0; n < 20; n += 1) {
+    await hub.publish('a', { data: n })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await eventually(() => hub.stats().connections === 0)
+  assert.equal(hub.stats().closes.client, 2)
+  for (const client of clients) await client.ended()
+})
+
+test('closing in the middle of everything leaves nothing: listeners, timers, entries', async (t) => {
+  const { hub, server, url } = await serve(t, (hub, req, res) => {
+    const connection = hub.connect(req, res, { channels: ['a', 'b'] })
+    connection.send({ data: 'hello' })
+    if (req.url === '/closing') connection.close()
+    void connection.pipe(['x', 'y'])
+  })
+  for (let round = 0; round < 20; round += 1) {
+    const clients = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => Client.open(url + (n % 3 ? '' : 'closing'))),
+    )
+    void hub.publish('a', { data: round })
+    for (const [n, client] of clients.entries()) if (n % 2) client.drop()
+    for (const client of clients) client.drop()
+  }
+  await eventually(() => hub.stats().connections === 0)
+  const { opened, closes, channels } = hub.stats()
+  assert.equal(opened, 400)
+  assert.equal(
+    Object.values(closes).reduce((sum, one) => sum + one),
+    400,
+  )
+  assert.deepEqual({ ...channels }, {})
+  let open = -1
+  await eventually(() => {
+    server.getConnections((_, count) => {
+      open = count
+    })
+    return open === 0
+  }, 'every socket of the server closed')
 })
