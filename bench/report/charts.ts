@@ -36,7 +36,7 @@ export function charts({ rows }: Body): Chart[] {
 
 function deliveries(rows: Row[]): Chart[] {
   const panels: BarPanel[] = []
-  for (const group of byParam(having(rows, 'deliveriesPerSecond'), 'eventsPerTurn')) {
+  for (const group of byPublishing(having(rows, 'deliveriesPerSecond'))) {
     const best = nearest(group)
     const title = describe(best[0]?.params ?? {})
     panels.push({
@@ -54,7 +54,7 @@ function deliveries(rows: Row[]): Chart[] {
       file: 'deliveries.svg',
       title,
       alt,
-      note: 'A delivery is one event written to one connection, whole. More is better; each panel has its own scale.',
+      note: 'A delivery is one event written to one connection, whole. Published every loop turn, events gather while sockets are served, and a server that can leave them together in one write; when each waits for the last to be written, every delivery is a system call of its own, and nobody can win more than the kernel leaves. More is better; each panel has its own scale.',
       svg: barChart({
         title,
         summary: alt,
@@ -71,7 +71,7 @@ function cpu(rows: Row[]): Chart[] {
   const panels: LinePanel[] = []
   // A logarithmic axis has no place for zero.
   const measured = rows.filter(({ metrics }) => (metrics.cpuMicrosPerDelivery?.min ?? 0) > 0)
-  for (const group of byParam(measured, 'eventsPerTurn')) {
+  for (const group of byPublishing(measured)) {
     const sizes = byParam(group, 'bytes').sort(
       (a, b) => distance(a[0]?.params.bytes, BYTES) - distance(b[0]?.params.bytes, BYTES),
     )
@@ -198,6 +198,11 @@ function byParam(rows: Row[], name: string): Row[][] {
   const groups = new Map<Params[string] | undefined, Row[]>()
   for (const row of rows) groups.set(row.params[name], [...(groups.get(row.params[name]) ?? []), row])
   return [...groups].sort(([a], [b]) => Number(a ?? 0) - Number(b ?? 0)).map(([, group]) => group)
+}
+
+/** Rows apart by how much is published at a time, and when. */
+function byPublishing(rows: Row[]): Row[][] {
+  return byParam(rows, 'pace').flatMap((group) => byParam(group, 'eventsPerTurn'))
 }
 
 /** Rows apart by all their parameters, in the order of their connections. */

@@ -131,7 +131,13 @@ function statOf(values: number[]): Stat {
 
 function readRatio(value: unknown): Ratio[] {
   if (!isObject(value) || typeof value.what !== 'string') return []
-  const floor = typeof value.floor === 'string' ? value.floor : number(value.floor)
+  const bound = number(value.floor)
+  const floor =
+    typeof value.must === 'string' && bound !== undefined
+      ? `${value.must} ${bound}`
+      : typeof value.floor === 'string'
+        ? value.floor
+        : bound
   return [{ what: value.what, value: number(value.value), floor, ok: value.ok === true }]
 }
 

@@ -20,8 +20,14 @@ const METRICS: Record<string, Metric> = {
   latencyP999Ms: { label: 'p99.9, ms', format: brief },
   loopDelayP99Ms: { label: 'loop delay p99, ms', format: brief },
   cpuShare: { label: 'CPU, % of a core', format: (value) => brief(value * 100) },
+  stalledLatencyP99Ms: { label: 'p99 with stalled, ms', format: brief },
+  extraBytes: { label: 'extra memory, bytes', format: whole },
   connectsPerSecond: { label: 'connects/s', format: whole },
   firstByteP99Ms: { label: 'first byte p99, ms', format: brief },
+  resumesPerSecond: { label: 'resumes/s', format: whole },
+  cpuMicrosPerConnect: { label: 'CPU per connect, µs', format: brief },
+  cpuMicrosPerResume: { label: 'CPU per resume, µs', format: brief },
+  eventsPerSecond: { label: 'events/s', format: whole },
   heapBytes: { label: 'heap, MB', format: (value) => brief(value / 1e6) },
 }
 
@@ -70,21 +76,26 @@ export function bytes(value: number): string {
 
 const PARAMS: Record<string, (value: number) => string> = {
   connections: (value) => `${whole(value)} connections`,
-  eventsPerTurn: (value) =>
-    value === 1 ? 'one event per loop turn' : `${whole(value)} events per loop turn`,
+  eventsPerTurn: (value) => (value === 1 ? 'one event at a time' : `${whole(value)} events at a time`),
   bytes: (value) => `${bytes(value)} events`,
   stalled: (value) => (value === 0 ? 'none stalled' : `${whole(value)} stalled`),
   eventsPerSecond: (value) => `${whole(value)} events/s`,
   processes: (value) => (value === 1 ? 'one process' : `${whole(value)} processes`),
 }
 
-/** Parameters as a phrase: "1,000 connections, one event per loop turn, 150 B events". */
+const PACES: Record<string, string> = {
+  turn: 'every loop turn',
+  written: 'when the last is written',
+}
+
+/** Parameters as a phrase: "1,000 connections, one event at a time, 150 B events, every loop turn". */
 export function describe(params: Params, without: readonly string[] = []): string {
   const known = Object.keys(PARAMS)
   return Object.entries(params)
     .filter(([name]) => !without.includes(name))
     .sort(([a], [b]) => placeOf(known, a) - placeOf(known, b) || (a < b ? -1 : 1))
     .map(([name, value]) => {
+      if (name === 'pace' && typeof value === 'string' && value in PACES) return PACES[value]
       const say = PARAMS[name]
       return say && typeof value === 'number' ? say(value) : `${name} ${value}`
     })

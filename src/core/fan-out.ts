@@ -6,8 +6,8 @@ import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { Deque } from './deque.ts'
 
-/** Connections served before the event loop gets its turn: with a write of some 10 µs each, 5 ms. */
-const SLICE = 500
+/** Connections served before the event loop gets its turn: with a write of some 10 µs each, little more than 1 ms. */
+const SLICE = 128
 
 export class FanOut {
   readonly #clock: Clock

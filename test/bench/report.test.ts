@@ -168,7 +168,7 @@ test('the page says with what, how, against which bounds, and what it does not s
     '| deliveries/s over res.write | fanout | 2 | 1.4 | yes |',
     '| sixteen events | fanout | 3.5 | 4 | NO |',
     '## What these figures do not say',
-    '| 1,000 connections, one event per loop turn, 150 B events | Sluice | 200,000 (180,000 to 240,000) |',
+    '| 1,000 connections, one event at a time, 150 B events | Sluice | 200,000 (180,000 to 240,000) |',
     '| a-new-peer |',
     'oddMetric',
     '(benchmarks/latency.svg)',
@@ -179,7 +179,7 @@ test('the page says with what, how, against which bounds, and what it does not s
 
 test('the charts show the work that the floors are about, with units', () => {
   const [deliveries, cpu, latency, memory] = charts(bodyOf(fanout(), paced(), idle())).map(({ svg }) => svg)
-  assert.match(deliveries ?? '', />1,000 connections, one event per loop turn, 150 B events</)
+  assert.match(deliveries ?? '', />1,000 connections, one event at a time, 150 B events</)
   assert.match(deliveries ?? '', />200k</)
   assert.match(cpu ?? '', /µs of CPU per delivery/)
   for (const connections of ['100', '1,000', '15,000'])
