@@ -24,11 +24,16 @@ export function closeReason(value: unknown): CloseReason {
   return checkOneOf('close reason', value, REASONS)
 }
 
+/** Something for each reason. */
+export function byReason<T>(make: (reason: CloseReason) => T): Record<CloseReason, T> {
+  const made: Partial<Record<CloseReason, T>> = {}
+  for (const reason of REASONS) made[reason] = make(reason)
+  return made as Record<CloseReason, T> // every reason was set just above
+}
+
 /** A count of zero for each reason. */
 export function countsByReason(): Record<CloseReason, number> {
-  const counts: Partial<Record<CloseReason, number>> = {}
-  for (const reason of REASONS) counts[reason] = 0
-  return counts as Record<CloseReason, number> // every reason was set just above
+  return byReason(() => 0)
 }
 
 /** What is known of a connection that is over. */

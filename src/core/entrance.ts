@@ -10,6 +10,7 @@ import { Cursor } from './cursor.ts'
 import { encodeText } from './event-stream/encode.ts'
 import { encodeGap } from './gap.ts'
 import type { HubSettings } from './hub-options.ts'
+import type { Opened } from './lifetimes.ts'
 import {
   type Answer,
   answerByMethod,
@@ -27,7 +28,8 @@ import { Variant, type VariantsHost } from './variants.ts'
 /** A stream about to open: its response headers, and the connection once there is a sink. */
 export interface Opening {
   readonly headers: HeaderList
-  begin(sink: Sink): Connection
+  /** @param encoding the Content-Encoding that the response turned out to have, with what a middleware added */
+  begin(sink: Sink, encoding?: string): Connection
 }
 
 export interface EntranceHost extends ConnectionHost, VariantsHost {
@@ -39,7 +41,7 @@ export interface EntranceHost extends ConnectionHost, VariantsHost {
     error: unknown,
     context: { during: 'variant' | 'filter' | 'pipe' | 'write' | 'cors'; channel?: string },
   ): void
-  connectionOpened(connection: Connection, gaps: number): void
+  connectionOpened(connection: Connection, gaps: number, opened: Opened): void
   announce(connection: Connection): void
 }
 
@@ -73,7 +75,11 @@ export class Entrance {
     const headers: HeaderList = [...STREAM_HEADERS, ['Sluice-Resume', start.outcome]]
     if (variant) headers.push(['Sluice-Variant', variant.name])
     headers.push(...corsHeaders, ...options.headers)
-    return { headers, begin: (sink) => this.#begin(sink, options, channels, start, variant, requested) }
+    return {
+      headers,
+      begin: (sink, encoding) =>
+        this.#begin(sink, options, channels, start, variant, requested, encoding?.toLowerCase()),
+    }
   }
 
   #begin(
@@ -83,6 +89,7 @@ export class Entrance {
     start: Start,
     variant: Variant | undefined,
     requested: RequestedId,
+    encoding: string | undefined,
   ): Connection {
     const host = this.#host
     const { maxAge, random, retry } = host.settings
@@ -95,7 +102,8 @@ export class Entrance {
     channels.forEach((channel, index) => {
       connection.join(channel, start.since[index] ?? 0)
     })
-    host.connectionOpened(connection, start.gaps.length)
+    const opened = { resumed: requested !== undefined, told: start.settled, encoding }
+    host.connectionOpened(connection, start.gaps.length, opened)
     connection.begin(this.#openingBlock(start, options.retry ?? retry))
     // Last, so that what a listener sends comes after the opening block.
     host.announce(connection)

@@ -9,6 +9,7 @@ import { checkChannelName } from './check.ts'
 import type { Clock } from './clock.ts'
 import type { Closed } from './close.ts'
 import type { Connection, PublicConnection } from './connection.ts'
+import { diagnose, type Finding } from './diagnosis.ts'
 import { Emitter } from './emitter.ts'
 import { Entrance, type EntranceHost } from './entrance.ts'
 import { SluiceError, shown } from './errors.ts'
@@ -17,6 +18,7 @@ import { checkId, type EventInput, encodeText, serializeData } from './event-str
 import { FanOut } from './fan-out.ts'
 import { Frame } from './frame.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './hub-options.ts'
+import { Lifetimes, type Opened } from './lifetimes.ts'
 import { mintId, newEpoch, parseId } from './position.ts'
 import { type CloseCounts, type CloseOptions, Shutdown } from './shutdown.ts'
 import { Counters, type Stats } from './stats.ts'
@@ -72,6 +74,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   readonly #channels: Channels
   readonly #sweep: Sweep
   readonly #counters = new Counters()
+  readonly #lifetimes: Lifetimes
   readonly #emitter = new Emitter<HubEvents>((error) => this.report(error, { during: 'listener' }))
   readonly #abort = new AbortController()
   #shutdown: Shutdown | undefined
@@ -82,6 +85,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
     this.settings = hubSettings(options)
     const { clock, heartbeat, stallTimeout, random, channelDefaults } = this.settings
     this.clock = clock
+    this.#lifetimes = new Lifetimes(clock.now())
     this.maxWriteBytes = this.settings.maxWriteBytes
     this.maxBufferedBytes = this.settings.maxBufferedBytes
     this.maxEventBytes = this.settings.maxEventBytes
@@ -134,7 +138,17 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
       logBytes += log.bytes
       if (readers.size > 0) channels[name] = readers.size
     }
-    return this.#counters.snapshot({ connections: this.connections.size, channels, logBytes })
+    const lifetimes = this.#lifetimes.summary()
+    return this.#counters.snapshot({ connections: this.connections.size, channels, logBytes, lifetimes })
+  }
+
+  /**
+   * Why clients disconnect: what the ages, silences and reasons of the closes of the last 15 to 30 minutes say, in
+   * plain words with the figures and a cure, the gravest first. Empty when all is well, and when too little happened to
+   * be sure (fewer than 30 closes). What was cured is gone after 30 minutes. `docs/diagnosis.md` explains each code.
+   */
+  diagnose(): Finding[] {
+    return diagnose(this.#lifetimes.evidence(this.clock.now()), this.settings)
   }
 
   /** Listens to the hub; the returned function stops it. What a listener throws is contained and reported as `error`. */
@@ -216,8 +230,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   }
 
   /** @internal */
-  connectionOpened(connection: Connection, gaps: number): void {
+  connectionOpened(connection: Connection, gaps: number, opened: Opened): void {
     this.connections.add(connection)
+    this.#lifetimes.opened(opened, this.clock.now())
     this.#counters.opened += 1
     this.#counters.gaps += gaps
     this.#sweep.start()
@@ -232,7 +247,8 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   connectionClosed(connection: Connection, closed: Closed): void {
     // One that never opened was never counted either.
     if (!this.connections.delete(connection)) return
-    this.#counters.closed(closed)
+    this.#counters.closed(closed.reason)
+    this.#lifetimes.closed(closed, this.clock.now())
     this.#emitter.emit('close', connection, closed)
     if (this.connections.size === 0) this.#shutdown?.emptied()
   }

@@ -70,7 +70,7 @@ export class NodeHub extends Hub {
     // Without this header node:http would frame the body in chunks; without `Connection: close` its end would not show.
     if (closing) res.removeHeader('Transfer-Encoding')
     writeHead(res, 200, closing ? [...decided.headers, CLOSE] : decided.headers)
-    return decided.begin(new HttpSink(res))
+    return decided.begin(new HttpSink(res), contentEncoding(res, decided.headers))
   }
 
   #answer(res: ServerResponse, { status, headers, body }: Answer): PublicConnection {
@@ -150,10 +150,20 @@ function writeHead(res: ServerResponse, status: number, headers: HeaderList): vo
 
 const DEFAULTS = new Map(STREAM_HEADERS)
 
+/**
+ * The Content-Encoding that was sent. A compressing middleware sets it on the response while the headers are written;
+ * what went into `writeHead` alone is not kept there.
+ */
+function contentEncoding(res: ServerResponse, headers: HeaderList): string | undefined {
+  const own = headers.find(([name]) => name.toLowerCase() === 'content-encoding')?.[1]
+  const value = own ?? res.getHeader('Content-Encoding')
+  return value === undefined ? undefined : String(value)
+}
+
 /** What applications see of a hub; the rest is between the parts of the core. */
 export type PublicHub = Pick<
   NodeHub,
-  'connect' | 'publish' | 'channel' | 'position' | 'stats' | 'on' | 'close'
+  'connect' | 'publish' | 'channel' | 'position' | 'stats' | 'diagnose' | 'on' | 'close'
 >
 
 /**

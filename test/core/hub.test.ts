@@ -229,11 +229,15 @@ test('stats are a plain snapshot of what happened', async () => {
   assert.equal(stats.closes.stalled, 0)
   assert.equal(stats.bytes, Buffer.byteLength(one.sink.text) * 2)
   assert.equal(stats.logBytes, hub.findChannel('a')?.log.bytes)
-  assert.equal(stats.lifetimes.counts[1], 1)
-  assert.equal(
-    stats.lifetimes.counts.reduce((sum, n) => sum + n),
-    1,
-  )
+  const { client, stalled } = stats.lifetimes
+  assert.equal(client.count, 1)
+  assert.ok(Math.abs(client.age.p50 - 2_000) <= 40, `age ${client.age.p50}`)
+  assert.ok(Math.abs(client.silence.p99 - 2_000) <= 40, `silence ${client.silence.p99}`)
+  assert.deepEqual(stalled, {
+    count: 0,
+    age: { p50: 0, p90: 0, p99: 0 },
+    silence: { p50: 0, p90: 0, p99: 0 },
+  })
   assert.deepEqual(JSON.parse(JSON.stringify(stats)).closes, stats.closes)
 })
 
