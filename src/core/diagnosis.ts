@@ -1,7 +1,7 @@
 // Why did they disconnect? Rules that turn evidence into findings in plain words. Pure: the same evidence and settings
 // give the same findings. What is not sure is not said.
 
-import type { Bucket } from './histogram.ts'
+import { moments } from './histogram.ts'
 import { knownIdleTimeouts, knownMaximumDurations } from './known-timeouts.ts'
 import { EARLY, type Ending, type Evidence } from './lifetimes.ts'
 import { findPiles, type Pile } from './piles.ts'
@@ -51,6 +51,7 @@ const SHARE_OF_A_CAUSE = 0.25
 /** Clients that turn away at once do so mostly, and hardly in the two seconds after. */
 const REJECTED_SHARE = 0.5
 const REJECTED_CONTRAST = 3
+const LEAST_MOMENTS = 5
 /** Two piles that differ by less are at one value. */
 const SAME_VALUE = 0.05
 
@@ -106,8 +107,9 @@ function causes(evidence: Evidence, settings: DiagnosisSettings) {
       const inAge = evidence.endings.filter(([one]) => within(age, one))
       const inSilence = evidence.endings.filter(([, one]) => within(silence, one))
       const both = inAge.filter(([, one]) => within(silence, one))
-      // Two piles of different closes: two causes.
-      if (both.length * 2 < Math.min(inAge.length, inSilence.length)) continue
+      // Two piles of different closes: two causes. What merely lies under a pile does not count.
+      const shared = Math.min(inAge.length * purity(age), inSilence.length * purity(silence))
+      if (both.length * 2 < shared) continue
       const same = Math.abs(age.value - silence.value) <= SAME_VALUE * silence.value
       if (isCausedByAge(age, silence, both, same, settings))
         silences = silences.filter((one) => one !== silence)
@@ -142,6 +144,10 @@ function isCausedByAge(
   return spread(both.map(([one]) => one)) < 0.7 * spread(both.map(([, other]) => other))
 }
 
+function purity({ excess, count }: Pile): number {
+  return excess / count
+}
+
 function within({ low, high }: Pile, value: number): boolean {
   return value >= low && value < high
 }
@@ -169,15 +175,16 @@ function idleTimeout(evidence: Evidence, pile: Pile, { heartbeat }: DiagnosisSet
   const value = settled(pile.value)
   const cure = Math.floor(value / 2)
   const names = knownIdleTimeouts(value)
-  const beats = heartbeat === Infinity ? 'Heartbeats are off' : `The heartbeat is ${seconds(heartbeat)}`
-  const late =
-    heartbeat <= value / 2
-      ? ` ${beats}, which should have kept them: these connections were not written to in time, since their clients did not read or the event loop was held up; look at stats().stalls as well.`
-      : ` ${beats}, too long for that.`
+  const beats =
+    heartbeat === Infinity
+      ? 'Heartbeats are off.'
+      : heartbeat > value / 2
+        ? `The heartbeat of ${seconds(heartbeat)} is too long for that.`
+        : `The heartbeat of ${seconds(heartbeat)} should have kept them: they were not written to in time, since their clients did not read or the event loop was held up; look at stats().stalls as well.`
   return finding(
     'idle-timeout',
     { ...figures(evidence, pile), heartbeatMs: cure },
-    `${counted(evidence, pile)} came ${seconds(pile.value)} after the last byte written, whatever the age of the connection: an idle timeout of ${seconds(value)} on the way${hint(names)}.${late}`,
+    `${counted(evidence, pile)} came ${seconds(pile.value)} after the last byte written, whatever the age of the connection: an idle timeout of ${seconds(value)} on the way${hint(names)}. ${beats}`,
     `Set createHub({ heartbeat: ${cure} }), half of it (proxyIdleTimeout: ${value} does the same), or raise the timeout.`,
   )
 }
@@ -224,16 +231,14 @@ function hint(names: readonly string[]): string {
 function rejected({ closes, early, ages }: Evidence): Finding[] {
   if (closes.client < LEAST_CLOSES || early < LEAST_CLOSES || early < REJECTED_SHARE * closes.client)
     return []
-  const after = ages.filter(({ min, max }) => min > EARLY && max <= 3 * EARLY)
+  let after = 0
+  let atMoments = 0
+  for (const bucket of ages) {
+    if (bucket.max <= EARLY) atMoments += moments(bucket)
+    else if (bucket.min > EARLY && bucket.max <= 3 * EARLY) after += bucket.count
+  }
   // Who leaves at random early leaves in the seconds after, too; and one incident is no habit.
-  if (early < REJECTED_CONTRAST * sum(after, 'count')) return []
-  if (
-    sum(
-      ages.filter(({ max }) => max <= EARLY),
-      'moments',
-    ) < 5
-  )
-    return []
+  if (early < REJECTED_CONTRAST * after || atMoments < LEAST_MOMENTS) return []
   return [
     finding(
       'rejected',
@@ -307,10 +312,6 @@ function storm({ burst, resumed }: Evidence): Finding[] {
 }
 
 // --- Figures -----------------------------------------------------------------------------------------------------
-
-function sum(buckets: readonly Bucket[], field: 'count' | 'moments'): number {
-  return buckets.reduce((all, bucket) => all + bucket[field], 0)
-}
 
 function share(count: number, all: number): number {
   return all === 0 ? 0 : Math.round((count / all) * 1_000) / 1_000

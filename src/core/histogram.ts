@@ -6,10 +6,10 @@ const GROWTH = 1.02
 const PER_LOG = 1 / Math.log(GROWTH)
 /** The last bucket begins at 1.02^1022 ms, some seven days, and takes everything longer. The first holds what is below 1 ms. */
 export const BUCKETS = 1024
-/** Buckets come into being in blocks of this many, so that a histogram of alike values costs a kilobyte or two; 48 KB is the most. */
+/** Buckets come into being in blocks of this many, so that a histogram of alike values costs a kilobyte or two; 56 KB is the most. */
 const BLOCK = 32
-/** The numbers kept per bucket: count, sum, least, most, moments, and when the last moment began. */
-const FIELDS = 6
+/** The numbers kept per bucket: those of `Bucket`, and of the last moment when it began and how many it has. */
+const FIELDS = 7
 /** What is recorded within this many milliseconds of the moment's first counts as one moment. */
 const MOMENT = 1_000
 
@@ -22,8 +22,8 @@ export interface Bucket {
   /** The least and the greatest value in it, exactly. */
   min: number
   max: number
-  /** At how many moments of a second something was recorded in it: a thousand values of one moment have one cause. */
-  moments: number
+  /** The sum, over the moments of a second at which something was recorded in it, of their counts' squares: see `moments`. */
+  squares: number
 }
 
 /** p50, p90 and p99 of what was recorded, in milliseconds, within 2 %; 0 when nothing was. */
@@ -61,9 +61,12 @@ export class Histogram {
     block[place + 2] = count === 0 ? value : Math.min(block[place + 2] ?? value, value)
     block[place + 3] = count === 0 ? value : Math.max(block[place + 3] ?? value, value)
     if (count === 0 || at - (block[place + 5] ?? 0) >= MOMENT) {
-      block[place + 4] = (block[place + 4] ?? 0) + 1
       block[place + 5] = at
+      block[place + 6] = 0
     }
+    const before = block[place + 6] ?? 0
+    block[place + 6] = before + 1
+    block[place + 4] = (block[place + 4] ?? 0) + 2 * before + 1 // (n + 1)² is n² + 2n + 1
   }
 
   /** The buckets that hold something, the least first. */
@@ -73,8 +76,8 @@ export class Histogram {
       if (!block) return
       for (let within = 0; within < BLOCK; within += 1) {
         if (block[within * FIELDS] === 0) continue
-        const [count = 0, sum = 0, min = 0, max = 0, moments = 0] = block.subarray(within * FIELDS)
-        found.push({ index: blockIndex * BLOCK + within, count, sum, min, max, moments })
+        const [count = 0, sum = 0, min = 0, max = 0, squares = 0] = block.subarray(within * FIELDS)
+        found.push({ index: blockIndex * BLOCK + within, count, sum, min, max, squares })
       }
     })
     return found
@@ -93,6 +96,14 @@ export class Histogram {
     this.#blocks[place] = made
     return made
   }
+}
+
+/**
+ * At how many moments the values of a bucket were recorded, each weighed by its part: 1 when one moment has nearly
+ * all of them, their number when all have as many. A thousand values of one moment have one cause, and prove as much.
+ */
+export function moments({ count, squares }: Pick<Bucket, 'count' | 'squares'>): number {
+  return count === 0 ? 0 : (count * count) / squares
 }
 
 /** The value that a share of all values does not exceed: exact to the width of a bucket, and between its least and greatest. */
@@ -120,7 +131,7 @@ export function merged(one: readonly Bucket[], other: readonly Bucket[]): Bucket
             sum: before.sum + bucket.sum,
             min: Math.min(before.min, bucket.min),
             max: Math.max(before.max, bucket.max),
-            moments: before.moments + bucket.moments,
+            squares: before.squares + bucket.squares,
           }
         : bucket,
     )

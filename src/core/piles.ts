@@ -1,7 +1,7 @@
 // Piles in a histogram: many values at one place, where those to both sides say that few were to be expected. Chance
 // makes none: whoever leaves at random leaves a density that neither rises nor falls much within a fifth of a value.
 
-import { BUCKETS, type Bucket, boundOf } from './histogram.ts'
+import { BUCKETS, type Bucket, boundOf, moments as momentsOf } from './histogram.ts'
 
 /** A narrow peak, and what it stands for. Milliseconds. */
 export interface Pile {
@@ -86,10 +86,28 @@ function judge(sums: Sums, first: number, end: number): Candidate | undefined {
       logTail(moments, beside * Math.min(1, weight), (high - low) / (high - low + width)),
     )
   }
-  const excess = count - expected
-  if (excess < LEAST_EXCESS || count < CONTRAST * expected || logChance > LOG_CHANCE) return undefined
-  const value = sums.sum(first, end) / count
-  return { first, last: end - 1, low, high, count, excess, value, logChance }
+  const tooFew = count - expected < LEAST_EXCESS || count < CONTRAST * expected
+  if (tooFew || logChance > LOG_CHANCE) return undefined
+  return { ...whole(sums, first, end, expected / (high - low)), logChance }
+}
+
+/** A pile with what of it lies over its edges: the surest bounds are the narrowest, and a bound may well cut through. */
+function whole(sums: Sums, first: number, end: number, density: number): Omit<Candidate, 'logChance'> {
+  const expected = (from: number, to: number): number => density * (boundOf(to) - boundOf(from))
+  const belongs = (index: number): boolean =>
+    sums.count(index, index + 1) > CONTRAST * Math.max(1, expected(index, index + 1))
+  const from = belongs(first - 1) ? first - 1 : first
+  const to = belongs(end) ? end + 1 : end
+  const count = sums.count(from, to)
+  return {
+    first: from,
+    last: to - 1,
+    low: boundOf(from),
+    high: boundOf(to),
+    count,
+    excess: count - expected(from, to),
+    value: sums.sum(from, to) / count,
+  }
 }
 
 /**
@@ -104,17 +122,17 @@ function logTail(inside: number, beside: number, share: number): number {
   return -all * (seen * Math.log(seen / share) + rest)
 }
 
-/** Sums over any range of buckets, each in one subtraction. */
+/** What any few buckets hold together, without looking at all of them. */
 class Sums {
   readonly #counts = new Float64Array(BUCKETS + 1)
   readonly #moments = new Float64Array(BUCKETS + 1)
   readonly #sums = new Float64Array(BUCKETS + 1)
 
   constructor(buckets: readonly Bucket[]) {
-    for (const { index, count, moments, sum } of buckets) {
-      this.#counts[index + 1] = count
-      this.#moments[index + 1] = moments
-      this.#sums[index + 1] = sum
+    for (const bucket of buckets) {
+      this.#counts[bucket.index + 1] = bucket.count
+      this.#moments[bucket.index + 1] = bucket.count * momentsOf(bucket)
+      this.#sums[bucket.index + 1] = bucket.sum
     }
     for (const sums of [this.#counts, this.#moments, this.#sums]) {
       for (let index = 1; index <= BUCKETS; index += 1) sums[index] = at(sums, index) + at(sums, index - 1)
@@ -129,8 +147,10 @@ class Sums {
     return at(this.#counts, to) - at(this.#counts, from)
   }
 
+  /** The mean over the values, not the sum: what hits many at one moment may well spread over several buckets. */
   moments(from: number, to: number): number {
-    return at(this.#moments, to) - at(this.#moments, from)
+    const count = this.count(from, to)
+    return count === 0 ? 0 : (at(this.#moments, to) - at(this.#moments, from)) / count
   }
 
   sum(from: number, to: number): number {
