@@ -124,9 +124,9 @@ function causes(evidence: Evidence, settings: DiagnosisSettings) {
 
 /**
  * Of two piles of the same closes the cause is the one that has more of them, and of equal ones at one value the
- * silence: an idle timeout is likelier than a limit that nothing ever outlives. Otherwise a silence that most had outlived
- * before, between two heartbeats, has ended none; and else the narrower is the cause, for the other one is the
- * cause's time less whenever the last write came.
+ * silence: an idle timeout is likelier than a limit that nothing ever outlives. Otherwise those that had outlived the
+ * silence between two heartbeats were not ended by the next; and else the narrower is the cause, for the other one is
+ * the cause's time less whenever the last write came.
  */
 function isCausedByAge(
   age: Pile,
@@ -140,7 +140,7 @@ function isCausedByAge(
   // The hub's sweep is never earlier than this; what was written to a connection without events were heartbeats.
   const beat = heartbeat - Math.min(1_000, heartbeat / 10)
   const outlived = both.filter(([one, other, events]) => events === 0 && one - other >= beat)
-  if (heartbeat < Infinity && silence.high < beat && outlived.length * 2 > both.length) return true
+  if (outlived.length * 2 > both.length) return true
   return spread(both.map(([one]) => one)) < 0.7 * spread(both.map(([, other]) => other))
 }
 
