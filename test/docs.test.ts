@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { CHANNEL_DEFAULTS } from '../src/core/channel.ts'
 import { CLOSE_REASONS } from '../src/core/close.ts'
+import { FINDINGS } from '../src/core/diagnosis.ts'
 import { ERROR_CODES } from '../src/core/errors.ts'
 import { HUB_DEFAULTS } from '../src/core/hub-options.ts'
 
@@ -55,12 +56,26 @@ test('docs/guide.md explains every close reason', () => {
   assert.deepEqual([...table('docs/guide.md').keys()], Object.keys(CLOSE_REASONS))
 })
 
+test('docs/diagnosis.md lists every finding with its severity and title, and explains it with a cure', () => {
+  const listed = [...table('docs/diagnosis.md', 'The findings')]
+  assert.deepEqual(
+    listed.map(([code, [severity, title]]) => [code, [severity, title]]),
+    Object.entries(FINDINGS),
+  )
+  const text = read('docs/diagnosis.md')
+  for (const code of Object.keys(FINDINGS)) {
+    const section = text.split(`\n### ${code}\n`)[1]?.split('\n##')[0] ?? ''
+    assert.match(section, /\*\*Cure:\*\*/, code)
+  }
+})
+
 test('the documents link to what exists', () => {
   for (const file of [
     'README.md',
     'docs/guide.md',
     'docs/reference.md',
     'docs/errors.md',
+    'docs/diagnosis.md',
     'docs/decisions.md',
   ]) {
     for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {

@@ -1,12 +1,15 @@
 // Findings from populations made of seeds: the right one where there is a cause, none where there is none.
 
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { diagnose, type Finding, type FindingCode } from '../../src/core/diagnosis.ts'
 import { GENERATION, Lifetimes } from '../../src/core/lifetimes.ts'
 import { Dice, type Life, live } from '../support/population.ts'
 
 const SEEDS = 200
+/** The figures that each kind of finding came with. */
+const figures = new Map<string, string[]>()
 const MINUTE = 60_000
 
 type Made = Omit<Life, 'dice' | 'span'> & { span?: number; value?: number }
@@ -26,6 +29,7 @@ function always(name: string, code: FindingCode, make: (dice: Dice) => Made): vo
         [code],
         told,
       )
+      figures.set(code, Object.keys(found[0]?.evidence ?? {}))
       if (made.value === undefined) continue
       const error = Math.abs((found[0]?.evidence.valueMs ?? 0) / made.value - 1)
       assert.ok(error <= 0.05, told)
@@ -280,6 +284,7 @@ test('reconnects that come all at once are a storm', () => {
   const [finding, ...others] = diagnose(lifetimes.evidence(90_000), { heartbeat: 20_000 })
   assert.deepEqual([finding?.code, others.length], ['storm', 0])
   assert.deepEqual(finding?.evidence, { count: 400, share: 1, bursts: 1, peakPerSecond: 400 })
+  figures.set('storm', Object.keys(finding?.evidence ?? {}))
 })
 
 test('a diagnosis takes as long after a million closes as after ten thousand', () => {
@@ -300,4 +305,13 @@ test('a diagnosis takes as long after a million closes as after ten thousand', (
   }
   const [few, many] = [time(10_000), time(1_000_000)]
   assert.ok(many < 5 * few + 5, `${few} ms, ${many} ms`)
+})
+
+test('docs/diagnosis.md names the figures that each finding comes with', () => {
+  const page = readFileSync(new URL('../../docs/diagnosis.md', import.meta.url), 'utf8')
+  const listed = [...page.matchAll(/^\| `([a-z-]+)` +\| (?:critical|warning|info) .*\| (`.*`) +\|$/gm)]
+  assert.equal(listed.length, figures.size)
+  for (const [, code = '', names = ''] of listed) {
+    assert.deepEqual(names.replaceAll('`', '').split(', '), figures.get(code), code)
+  }
 })
