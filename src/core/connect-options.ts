@@ -5,6 +5,7 @@ import { checkChannelName, checkFunction, checkInteger, checkOneOf, checkOptions
 import { type Cors, type CorsOptions, cors, type HeaderList } from './cors.ts'
 import type { Filter } from './cursor.ts'
 import { SluiceError, shown } from './errors.ts'
+import type { RefusalForm } from './opening.ts'
 import type { OnGap } from './resume.ts'
 
 /** Options of a connection. */
@@ -35,6 +36,19 @@ export interface ConnectOptions {
   cors?: boolean | CorsOptions
   /** A query parameter that carries the last event ID, for clients that cannot set headers. The header wins. Default none. */
   lastEventIdParam?: string
+  /**
+   * What `limits.connectionsPerKey` counts this connection by. Default: the address of the transport's other end, of IPv6 its
+   * first 64 bits, which behind a proxy is the proxy's. May come from the client; at most 256 characters count.
+   */
+  key?: string | undefined
+  /** A word of the application for this connection, shown by `hub.connections()`: a user's name, a page. */
+  label?: string | undefined
+  /**
+   * How a refusal is told. Default `'auto'`: by what the request accepts.
+   * - `'retry'`: 200, a `retry:` time and the end. For browsers: an `EventSource` gives up for good on any other status.
+   * - `'status'`: 429 for a key that has too many connections, 503 otherwise, with `Retry-After`. For programs.
+   */
+  refusal?: RefusalForm | 'auto'
   /** Request methods that open a stream; every other is answered 405. Default `['GET']`. */
   methods?: readonly string[]
 }
@@ -49,6 +63,9 @@ export interface CheckedConnectOptions {
   readonly onGap: OnGap
   readonly cors: Cors | undefined
   readonly lastEventIdParam: string | undefined
+  readonly key: string | undefined
+  readonly label: string | undefined
+  readonly refusal: RefusalForm | 'auto'
   readonly methods: readonly string[]
 }
 
@@ -62,6 +79,9 @@ const KNOWN: readonly (keyof ConnectOptions)[] = [
   'onGap',
   'cors',
   'lastEventIdParam',
+  'key',
+  'label',
+  'refusal',
   'methods',
 ]
 const GET = Object.freeze(['GET'])
@@ -100,8 +120,16 @@ export function checkConnectOptions(
     onGap: checkOneOf('onGap', onGap, ['live', 'oldest', 'refuse']),
     cors: options.cors ? cors(options.cors) : undefined,
     lastEventIdParam,
+    key: checkWord('key', options.key)?.slice(0, 256),
+    label: checkWord('label', options.label),
+    refusal: checkOneOf('refusal', options.refusal ?? 'auto', ['auto', 'status', 'retry']),
     methods,
   }
+}
+
+function checkWord(name: string, value: string | undefined): string | undefined {
+  if (value !== undefined && typeof value !== 'string') refuse(name, value, 'a string')
+  return value
 }
 
 function refuse(name: string, value: unknown, rule: string): never {

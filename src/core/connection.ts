@@ -5,6 +5,7 @@ import type { ChannelState } from './channel.ts'
 import { checkChannelName } from './check.ts'
 import type { Clock } from './clock.ts'
 import { type Closed, type CloseReason, closeReason } from './close.ts'
+import type { ConnectionInfo } from './connection-info.ts'
 import { Cursor, type CursorHost, OVERFLOW } from './cursor.ts'
 import { SluiceError } from './errors.ts'
 import type { EventInput } from './event-stream/encode.ts'
@@ -26,7 +27,9 @@ export interface ConnectionHost extends CursorHost {
   channelState(name: string): ChannelState
   /** The channel has lost a reader. */
   left(channel: ChannelState): void
-  wrote(events: number, bytes: number): void
+  /** Channels of one connection at the most. */
+  readonly settings: { readonly limits: { readonly channelsPerConnection: number } }
+  wrote(connection: Connection, events: number, bytes: number): void
   connectionClosed(connection: Connection, closed: Closed): void
   report(error: unknown, context: { during: 'filter' | 'pipe' | 'write'; channel?: string }): void
 }
@@ -44,6 +47,10 @@ export class Connection implements SinkOwner {
   readonly id: string
   /** The last event ID that the client came with; `''` when it brought none or one that cannot be read. */
   readonly lastEventId: string
+  /** What the application called it when it opened it. */
+  readonly label: string | undefined
+  /** What `limits.connectionsPerKey` counts it by: its address, or what the application gave. */
+  readonly key: string | undefined
 
   /** @internal In the fan-out's queue of connections. */
   due = false
@@ -74,13 +81,21 @@ export class Connection implements SinkOwner {
     host: ConnectionHost,
     sink: Sink,
     cursor: Cursor,
-    life: { id: string; lastEventId: string; maxAge: number },
+    life: {
+      id: string
+      lastEventId: string
+      maxAge: number
+      key?: string | undefined
+      label?: string | undefined
+    },
   ) {
     this.#host = host
     this.#sink = sink
     this.#cursor = cursor
     this.id = life.id
     this.lastEventId = life.lastEventId
+    this.key = life.key
+    this.label = life.label
     this.#openedAt = host.clock.now()
     this.#lastWriteAt = this.#openedAt
     this.expiresAt = this.#openedAt + life.maxAge
@@ -130,7 +145,7 @@ export class Connection implements SinkOwner {
   /**
    * Reads `channel` from now on: what is published after this call. Reading it already changes nothing.
    *
-   * @throws {SluiceError} SLUICE_BAD_CHANNEL, SLUICE_CONNECTION_CLOSED, SLUICE_CHANNEL_ENDED
+   * @throws {SluiceError} SLUICE_BAD_CHANNEL, SLUICE_CONNECTION_CLOSED, SLUICE_CHANNEL_ENDED, SLUICE_TOO_MANY_CHANNELS
    */
   subscribe(channel: string): void {
     const name = checkChannelName(channel)
@@ -141,6 +156,13 @@ export class Connection implements SinkOwner {
       )
     }
     if (this.#find(name)) return
+    const { channelsPerConnection } = this.#host.settings.limits
+    if (this.#cursor.subscriptions.length >= channelsPerConnection) {
+      throw new SluiceError(
+        'SLUICE_TOO_MANY_CHANNELS',
+        `Connection ${this.id} reads ${channelsPerConnection} channels, which is all that limits.channelsPerConnection allows; unsubscribe from one before ${JSON.stringify(name)}, or raise the limit.`,
+      )
+    }
     const state = this.#host.channelState(name)
     if (state.endedAt > 0) {
       throw new SluiceError(
@@ -297,8 +319,27 @@ export class Connection implements SinkOwner {
     this.#lastWriteAt = now
     this.#events += events
     this.#bytes += bytes.length
-    this.#host.wrote(events, bytes.length)
+    this.#host.wrote(this, events, bytes.length)
     this.#sink.write(bytes)
+  }
+
+  /** @internal */
+  info(now: number): ConnectionInfo {
+    return {
+      id: this.id,
+      key: this.key,
+      label: this.label,
+      channels: this.channels,
+      variant: this.variant,
+      lastEventId: this.lastEventId,
+      state: this.#state === 'ready' && this.#leaving ? 'ending' : this.#state,
+      age: now - this.#openedAt,
+      silence: now - this.#lastWriteAt,
+      lag: this.#cursor.lag(),
+      bufferedBytes: this.bufferedBytes,
+      events: this.#events,
+      bytes: this.#bytes,
+    }
   }
 
   /** @internal */
@@ -395,6 +436,8 @@ export type PublicConnection = Pick<
   Connection,
   | 'id'
   | 'lastEventId'
+  | 'label'
+  | 'key'
   | 'variant'
   | 'channels'
   | 'signal'

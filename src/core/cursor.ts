@@ -3,6 +3,7 @@
 
 import type { Batch, Batcher } from './batch.ts'
 import type { ChannelState } from './channel.ts'
+import type { Lag } from './connection-info.ts'
 import type { Frame, PublishedEvent } from './frame.ts'
 import { evictedGap } from './gap.ts'
 import type { Letter, Outbox } from './outbox.ts'
@@ -48,6 +49,22 @@ export class Cursor {
       if (subscription.channel.log.newest > this.#floor(subscription)) return true
     }
     return false
+  }
+
+  /** What lies in the logs of its channels and was not written yet, before any filter. */
+  lag(): Lag {
+    let events = 0
+    let bytes = 0
+    for (const subscription of this.subscriptions) {
+      const { log } = subscription.channel
+      for (let index = log.indexAfter(this.#floor(subscription)); index < log.end; index += 1) {
+        const frame = log.at(index)
+        if (!frame) continue
+        events += 1
+        bytes += frame.bytes.length
+      }
+    }
+    return { events, bytes }
   }
 
   /**

@@ -1,6 +1,8 @@
 // From a request to a connection: what asks for no stream is answered, the rest starts where its client left off.
 // It knows HTTP's meaning, not what carries it; doors translate.
 
+import { addressKey } from './address.ts'
+import type { Admission, Refusal } from './admission.ts'
 import { concat } from './bytes.ts'
 import type { ChannelState } from './channel.ts'
 import type { CheckedConnectOptions } from './connect-options.ts'
@@ -14,9 +16,11 @@ import type { Opened } from './lifetimes.ts'
 import {
   type Answer,
   answerByMethod,
-  comeBack,
   NOTHING_LEFT,
+  type RefusalForm,
   type RequestFacts,
+  refusalForm,
+  refused,
   refusedGap,
   requestedId,
   STREAM_HEADERS,
@@ -35,8 +39,8 @@ export interface Opening {
 export interface EntranceHost extends ConnectionHost, VariantsHost {
   readonly settings: HubSettings
   readonly position: string
-  /** Over how many milliseconds clients are asked to come back, while the hub closes. */
-  readonly reconnectOver: number | undefined
+  readonly admission: Admission
+  refused(refusal: Refusal, form: RefusalForm, key: string | undefined): void
   report(
     error: unknown,
     context: { during: 'variant' | 'filter' | 'pipe' | 'write' | 'cors'; channel?: string },
@@ -59,7 +63,8 @@ export class Entrance {
   /** Decides how a request is answered. Nothing is published between this and `begin`, or it would slip through. */
   receive(facts: RequestFacts, options: CheckedConnectOptions): Answer | Opening {
     const corsHeaders = this.#corsHeaders(facts, options)
-    const answer = this.#answer(facts, options)
+    const key = options.key ?? (facts.address === undefined ? undefined : addressKey(facts.address))
+    const answer = answerByMethod(facts, options)
     if (answer) return { ...answer, headers: [...answer.headers, ...corsHeaders] }
 
     const host = this.#host
@@ -71,6 +76,15 @@ export class Entrance {
       for (const channel of channels) host.left(channel)
       return { ...instead, headers: [...instead.headers, ...corsHeaders] }
     }
+    // Last, so that what opens no stream takes no token.
+    const refusal = this.#host.admission.judge({ channels: options.channels, key })
+    if (refusal) {
+      for (const channel of channels) host.left(channel)
+      const form = refusalForm(facts, options.refusal)
+      host.refused(refusal, form, key)
+      const told = refused(refusal, form)
+      return { ...told, headers: [...told.headers, ...corsHeaders] }
+    }
     const variant = this.#variantFor(options.variant)
     const headers: HeaderList = [...STREAM_HEADERS, ['Sluice-Resume', start.outcome]]
     if (variant) headers.push(['Sluice-Variant', variant.name])
@@ -78,7 +92,7 @@ export class Entrance {
     return {
       headers,
       begin: (sink, encoding) =>
-        this.#begin(sink, options, channels, start, variant, requested, encoding?.toLowerCase()),
+        this.#begin(sink, options, channels, start, variant, requested, key, encoding?.toLowerCase()),
     }
   }
 
@@ -89,6 +103,7 @@ export class Entrance {
     start: Start,
     variant: Variant | undefined,
     requested: RequestedId,
+    key: string | undefined,
     encoding: string | undefined,
   ): Connection {
     const host = this.#host
@@ -97,6 +112,8 @@ export class Entrance {
     const connection = new Connection(host, sink, new Cursor(start.cursor, options.filter, variant), {
       id: String(this.#lastId),
       lastEventId: requested ?? '',
+      key,
+      label: options.label,
       maxAge: maxAge * (0.8 + 0.2 * random()),
     })
     channels.forEach((channel, index) => {
@@ -122,13 +139,6 @@ export class Entrance {
       encodeText({ comment: '', id: gaps.length === 0 ? id : undefined, retry }),
       ...gaps.map((gap, index) => encodeGap(gap, index === last ? id : undefined)),
     ])
-  }
-
-  #answer(facts: RequestFacts, options: CheckedConnectOptions): Answer | undefined {
-    const { reconnectOver, settings } = this.#host
-    const answer = answerByMethod(facts, options)
-    if (answer || reconnectOver === undefined) return answer
-    return comeBack(Math.round(settings.random() * reconnectOver))
   }
 
   #corsHeaders(facts: RequestFacts, { cors }: CheckedConnectOptions): HeaderList {

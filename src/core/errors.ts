@@ -25,6 +25,7 @@ export const ERROR_CODES = {
   SLUICE_CHANNEL_ENDED: 'The channel has ended; it takes no more events until its history has expired.',
   SLUICE_HUB_CLOSED: 'The hub is closed or closing; it takes no more events.',
   SLUICE_BAD_SOURCE: 'A source to pipe is neither an async iterable, an iterable, nor a ReadableStream.',
+  SLUICE_TOO_MANY_CHANNELS: 'A connection reads as many channels as limits.channelsPerConnection allows.',
   SLUICE_CONNECTION_CLOSED: 'The connection has closed, so its channels can no longer be changed.',
 } as const
 

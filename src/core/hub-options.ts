@@ -4,6 +4,7 @@ import { CHANNEL_DEFAULTS, type ChannelOptions, channelOptions } from './channel
 import { checkFunction, checkInteger, checkMilliseconds, checkOptions } from './check.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { SluiceError, shown } from './errors.ts'
+import { checkLimits, type LimitOptions, type Limits } from './limits.ts'
 import type { VariantTransform } from './variants.ts'
 
 /** Options of `createHub`. Durations are milliseconds, sizes are bytes. */
@@ -13,7 +14,10 @@ export interface HubOptions {
    * `Infinity` for never. Keep it below the shortest idle timeout on the way, or give that as `proxyIdleTimeout`.
    */
   heartbeat?: number
-  /** The idle timeouts of the proxies in front, one or several: half of the shortest becomes `heartbeat`. Not together with `heartbeat`. */
+  /**
+   * The idle timeouts of the proxies in front, one or several: half of the shortest becomes `heartbeat`. With a
+   * `heartbeat` of your own it is checked: that must be shorter than all of them.
+   */
   proxyIdleTimeout?: number | readonly number[]
   /** How long a write may wait for the client to read before the connection closes with reason `stalled`. Default 30_000; `Infinity` for ever. */
   stallTimeout?: number
@@ -41,6 +45,8 @@ export interface HubOptions {
   channelDefaults?: ChannelOptions
   /** The reconnection time told to every client when it connects. Default: none, which leaves it to the client. */
   retry?: number
+  /** How many connections are let in, and how fast. Default: all. Who is refused is asked to come back later. */
+  limits?: LimitOptions
   /** Where time comes from. Default: the platform's monotonic clock. For tests. */
   clock?: Clock
   /** Random numbers in [0, 1) for jitter. Default `Math.random`. For tests. */
@@ -60,6 +66,7 @@ export interface HubSettings {
   readonly fallbackVariant: string | undefined
   readonly channelDefaults: Readonly<Required<ChannelOptions>>
   readonly retry: number | undefined
+  readonly limits: Limits
   readonly clock: Clock
   readonly random: () => number
 }
@@ -89,6 +96,7 @@ const KNOWN: readonly (keyof HubOptions)[] = [
   'fallbackVariant',
   'channelDefaults',
   'retry',
+  'limits',
   'clock',
   'random',
 ]
@@ -118,6 +126,7 @@ export function hubSettings(options: HubOptions): HubSettings {
     fallbackVariant,
     channelDefaults: channelOptions(options.channelDefaults ?? {}, CHANNEL_DEFAULTS),
     retry: options.retry === undefined ? undefined : checkInteger('retry', options.retry, 0),
+    limits: checkLimits(options.limits ?? {}),
     clock: options.clock ?? systemClock,
     random: checkFunction('random', options.random ?? Math.random),
   })
@@ -137,12 +146,6 @@ function heartbeatOf({ heartbeat, proxyIdleTimeout }: HubOptions): number {
   if (proxyIdleTimeout === undefined) {
     return checkMilliseconds('heartbeat', heartbeat ?? HUB_DEFAULTS.heartbeat, 10, true)
   }
-  if (heartbeat !== undefined) {
-    throw new SluiceError(
-      'SLUICE_BAD_OPTION',
-      'heartbeat and proxyIdleTimeout are both given; give proxyIdleTimeout alone and the heartbeat follows from it.',
-    )
-  }
   const timeouts = typeof proxyIdleTimeout === 'number' ? [proxyIdleTimeout] : [...proxyIdleTimeout]
   if (timeouts.length === 0) {
     throw new SluiceError(
@@ -151,7 +154,15 @@ function heartbeatOf({ heartbeat, proxyIdleTimeout }: HubOptions): number {
     )
   }
   const shortest = Math.min(...timeouts.map((one) => checkMilliseconds('proxyIdleTimeout', one, 20, false)))
-  return shortest / 2
+  if (heartbeat === undefined) return shortest / 2
+  const beat = checkMilliseconds('heartbeat', heartbeat, 10, true)
+  if (beat >= shortest) {
+    throw new SluiceError(
+      'SLUICE_BAD_OPTION',
+      `heartbeat is ${shown(heartbeat)}, and proxyIdleTimeout ${shown(shortest)}: the proxy would cut every silent stream before its heartbeat; give at most half of that, or leave heartbeat out and it follows.`,
+    )
+  }
+  return beat
 }
 
 function checkVariants(variants: Readonly<Record<string, VariantTransform>>) {

@@ -1,6 +1,7 @@
 // The hub: the registry of channels and connections, the one sequence they share, and the way from a published event
 // to the log. How a request becomes a connection is the entrance's business; what carries it, the doors'.
 
+import { Admission, type AdmissionHost, type Refusal, type RefusalReason } from './admission.ts'
 import { Batcher } from './batch.ts'
 import type { ChannelOptions, ChannelState } from './channel.ts'
 import { Channel, type ChannelHost } from './channel-handle.ts'
@@ -9,6 +10,7 @@ import { checkChannelName } from './check.ts'
 import type { Clock } from './clock.ts'
 import type { Closed } from './close.ts'
 import type { Connection, PublicConnection } from './connection.ts'
+import type { ConnectionInfo } from './connection-info.ts'
 import { diagnose, type Finding } from './diagnosis.ts'
 import { Emitter } from './emitter.ts'
 import { Entrance, type EntranceHost } from './entrance.ts'
@@ -19,14 +21,16 @@ import { FanOut } from './fan-out.ts'
 import { Frame } from './frame.ts'
 import { type HubOptions, type HubSettings, hubSettings } from './hub-options.ts'
 import { Lifetimes, type Opened } from './lifetimes.ts'
+import type { RefusalForm } from './opening.ts'
 import { mintId, newEpoch, parseId } from './position.ts'
 import { type CloseCounts, type CloseOptions, Shutdown } from './shutdown.ts'
 import { Counters, type Stats } from './stats.ts'
 import { Sweep, type SweepHost, sweepPeriod } from './sweep.ts'
+import type { Telemetry } from './telemetry.ts'
 
 /** Where a contained failure came from. */
 export interface ErrorContext {
-  during: 'publish' | 'filter' | 'variant' | 'pipe' | 'listener' | 'cors' | 'write'
+  during: 'publish' | 'filter' | 'variant' | 'pipe' | 'listener' | 'cors' | 'key' | 'write'
   channel?: string
 }
 
@@ -36,11 +40,13 @@ export type HubEvents = {
   error: (error: unknown, context: ErrorContext) => void
   open: (connection: PublicConnection) => void
   close: (connection: PublicConnection, closed: Closed) => void
+  /** A request was refused; `key` is what `limits.connectionsPerKey` counts by. */
+  refuse: (reason: RefusalReason, key: string | undefined) => void
 }
 
 const HEARTBEAT = new TextEncoder().encode(':\n\n')
 
-export class Hub implements EntranceHost, ChannelHost, SweepHost {
+export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost {
   // What the parts of the core share, each through the narrow interface that it states itself.
   /** @internal */
   readonly epoch = newEpoch()
@@ -50,8 +56,10 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   readonly settings: HubSettings
   /** @internal */
   readonly clock: Clock
+  /** @internal Every connection from its opening to its end. */
+  readonly live = new Set<Connection>()
   /** @internal */
-  readonly connections = new Set<Connection>()
+  readonly admission: Admission
   /** @internal */
   readonly batcher = new Batcher()
   /** @internal */
@@ -74,14 +82,19 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   readonly #channels: Channels
   readonly #sweep: Sweep
   readonly #counters = new Counters()
+  readonly #telemetry: Telemetry | undefined
   readonly #lifetimes: Lifetimes
   readonly #emitter = new Emitter<HubEvents>((error) => this.report(error, { during: 'listener' }))
   readonly #abort = new AbortController()
   #shutdown: Shutdown | undefined
   #closed: Promise<CloseCounts> | undefined
 
-  /** @throws {SluiceError} SLUICE_BAD_OPTION */
-  constructor(options: HubOptions = {}) {
+  /**
+   * @param telemetry whom the hub tells what it does, where the platform has a place for that
+   * @throws {SluiceError} SLUICE_BAD_OPTION
+   */
+  constructor(options: HubOptions = {}, telemetry?: Telemetry) {
+    this.#telemetry = telemetry
     this.settings = hubSettings(options)
     const { clock, heartbeat, stallTimeout, random, channelDefaults } = this.settings
     this.clock = clock
@@ -96,6 +109,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
     // A sweep comes up to one period late; the silence must not be longer than was asked for.
     this.heartbeatAfter = heartbeat - period
     this.#sweep = new Sweep(this, period, stallTimeout)
+    this.admission = new Admission(this, this.settings.limits, random)
     this.entrance = new Entrance(this)
   }
 
@@ -139,7 +153,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
       if (readers.size > 0) channels[name] = readers.size
     }
     const lifetimes = this.#lifetimes.summary()
-    return this.#counters.snapshot({ connections: this.connections.size, channels, logBytes, lifetimes })
+    const { refused, overloaded } = this.admission
+    const connections = this.live.size
+    return this.#counters.snapshot({ connections, channels, logBytes, refused, overloaded, lifetimes })
   }
 
   /**
@@ -149,6 +165,15 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
    */
   diagnose(): Finding[] {
     return diagnose(this.#lifetimes.evidence(this.clock.now()), this.settings)
+  }
+
+  /**
+   * Every open connection, as it stands now: its age and silence, how far it lags, what it is called. For the question
+   * which client is slow; each call looks at all connections, so ask now and then, not per event.
+   */
+  connections(): ConnectionInfo[] {
+    const now = this.clock.now()
+    return Array.from(this.live, (connection) => connection.info(now))
   }
 
   /** Listens to the hub; the returned function stops it. What a listener throws is contained and reported as `error`. */
@@ -214,43 +239,62 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   }
 
   /** @internal */
-  wrote(events: number, bytes: number): void {
+  wrote(connection: Connection, events: number, bytes: number): void {
     this.#counters.delivered += events
     this.#counters.bytes += bytes
+    this.#telemetry?.wrote(connection, events, bytes)
   }
 
   /** @internal */
   gapTold(): void {
     this.#counters.gaps += 1
+    this.#telemetry?.gaps(1)
   }
 
   /** @internal */
-  stalled(): void {
+  stalled(connection: Connection): void {
     this.#counters.stalls += 1
+    this.#telemetry?.stalled(connection)
+  }
+
+  /** @internal */
+  overloaded(overloaded: boolean): void {
+    this.#telemetry?.overloaded(overloaded)
+  }
+
+  /** @internal */
+  refused(refusal: Refusal, form: RefusalForm, key: string | undefined): void {
+    this.#telemetry?.refused({ ...refusal, form, key })
+    this.#emitter.emit('refuse', refusal.reason, key)
   }
 
   /** @internal */
   connectionOpened(connection: Connection, gaps: number, opened: Opened): void {
-    this.connections.add(connection)
+    this.live.add(connection)
+    this.admission.opened(connection.key)
     this.#lifetimes.opened(opened, this.clock.now())
     this.#counters.opened += 1
     this.#counters.gaps += gaps
+    if (gaps > 0) this.#telemetry?.gaps(gaps)
     this.#sweep.start()
   }
 
   /** @internal */
   announce(connection: Connection): void {
+    this.#telemetry?.opened(connection)
     this.#emitter.emit('open', connection)
   }
 
   /** @internal */
   connectionClosed(connection: Connection, closed: Closed): void {
     // One that never opened was never counted either.
-    if (!this.connections.delete(connection)) return
+    if (!this.live.delete(connection)) return
+    this.admission.closed(connection.key)
     this.#counters.closed(closed.reason)
     this.#lifetimes.closed(closed, this.clock.now())
+    this.#telemetry?.closed(connection, closed)
     this.#emitter.emit('close', connection, closed)
-    if (this.connections.size === 0) this.#shutdown?.emptied()
+    if (this.live.size === 0) this.#shutdown?.emptied()
   }
 
   /** @internal Reports a contained failure: to listeners, or, so that it is not lost, to the console. */
@@ -325,6 +369,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
       if (variant.readers > 0) variant.bytesOf(frame, channel)
     }
     this.#counters.published += 1
+    this.#telemetry?.published(channel.name, id, bytes.length)
     channel.published(bytes.length)
     if (channel.readers.size > 0) this.fanOut.touch(channel)
     this.#sweep.start()
@@ -334,8 +379,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost {
   async #close(shutdown: Shutdown): Promise<CloseCounts> {
     this.#shutdown = shutdown
     this.#abort.abort()
-    const counts = await shutdown.run(this.connections, this.clock, this.settings.random)
+    const counts = await shutdown.run(this.live, this.clock, this.settings.random)
     this.#sweep.stop()
+    this.admission.stop()
     this.#channels.clear()
     return counts
   }

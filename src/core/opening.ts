@@ -1,6 +1,7 @@
 // How a request is answered: with a stream, or, for what asks for none (HEAD, OPTIONS, a wrong method, an ended
 // channel, a refused gap), with a short answer that leaves nothing registered. Knows HTTP's meaning, not its carrier.
 
+import type { Refusal } from './admission.ts'
 import type { CheckedConnectOptions } from './connect-options.ts'
 import type { HeaderList } from './cors.ts'
 import type { RequestedId, Start } from './resume.ts'
@@ -13,6 +14,10 @@ export interface RequestFacts {
   readonly origin: string | undefined
   /** From the `Last-Event-ID` header, see `readLastEventId`. */
   readonly lastEventId: RequestedId
+  /** The `Accept` header. */
+  readonly accept: string | undefined
+  /** The address of whoever is at the other end of the transport. */
+  readonly address: string | undefined
 }
 
 /** An answer that opens no stream. */
@@ -94,9 +99,32 @@ export const PIPELINED: Answer = {
   body: 'An event stream cannot be pipelined behind another response; open a connection of its own.\n',
 }
 
-/** For a hub that is closing: an EventSource gives up for good on any status but 200, so it gets a stream that ends. */
-export function comeBack(milliseconds: number): Answer {
-  return { status: 200, headers: [...STREAM_HEADERS], body: `retry: ${milliseconds}\n\n` }
+/** How a refusal is told. */
+export type RefusalForm = 'status' | 'retry'
+
+/**
+ * An `EventSource` gives up for good on any status but 200 (HTML, section 9.2.2), and asks for `text/event-stream` by
+ * name (section 9.2.3): who does that can take the retry form, which is a stream as well; who does not gets a status.
+ */
+export function refusalForm({ accept }: RequestFacts, asked: RefusalForm | 'auto'): RefusalForm {
+  if (asked !== 'auto') return asked
+  return accept !== undefined && /(^|,)\s*text\/event-stream\s*(;|,|$)/i.test(accept) ? 'retry' : 'status'
+}
+
+/** The answer to a request that is refused: a status with Retry-After, or a stream that says when to come back, and ends. */
+export function refused({ reason, after }: Refusal, form: RefusalForm): Answer {
+  // Time does not cure it, so nobody is asked to come back.
+  if (reason === 'channels') {
+    return { status: 400, headers: TEXT, body: 'More channels are asked for than one connection may read.\n' }
+  }
+  if (form === 'retry') {
+    return { status: 200, headers: [...STREAM_HEADERS], body: `retry: ${after}\n\n` }
+  }
+  return {
+    status: reason === 'key' ? 429 : 503,
+    headers: [['Retry-After', String(Math.max(1, Math.ceil(after / 1_000)))], ...TEXT],
+    body: `Refused (${reason}); come back later.\n`,
+  }
 }
 
 /** For `onGap: 'refuse'`. */

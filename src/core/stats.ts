@@ -1,5 +1,6 @@
 // What the hub counts. Counters only ever grow; the snapshot is a plain object that belongs to its caller.
 
+import type { RefusalReason } from './admission.ts'
 import { type CloseReason, countsByReason } from './close.ts'
 import type { Lifetime } from './lifetimes.ts'
 
@@ -24,6 +25,10 @@ export interface Stats {
   /** Times that a connection was found with a write not taken since the sweep before. */
   stalls: number
   closes: Record<CloseReason, number>
+  /** Requests that `limits` refused, by reason. */
+  refused: Record<RefusalReason, number>
+  /** Whether new connections are refused now for the event loop's delay (`limits.loopDelay`). */
+  overloaded: boolean
   /** How the connections lived that are over, by close reason: their number, and quantiles of age and silence in milliseconds, within 2 %. */
   lifetimes: Record<CloseReason, Lifetime>
 }
@@ -41,7 +46,9 @@ export class Counters {
     this.#closes[reason] += 1
   }
 
-  snapshot(now: Pick<Stats, 'connections' | 'channels' | 'logBytes' | 'lifetimes'>): Stats {
+  snapshot(
+    now: Pick<Stats, 'connections' | 'channels' | 'logBytes' | 'refused' | 'overloaded' | 'lifetimes'>,
+  ): Stats {
     return {
       ...now,
       opened: this.opened,

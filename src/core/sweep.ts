@@ -9,10 +9,10 @@ export interface SweepHost {
   readonly clock: Clock
   readonly fanOut: FanOut
   readonly heartbeatAfter: number
-  readonly connections: ReadonlySet<Connection>
+  readonly live: ReadonlySet<Connection>
   /** Frames and channels past their time go; says whether any channel is left. */
   expire(now: number): boolean
-  stalled(): void
+  stalled(connection: Connection): void
 }
 
 /** A tenth of the shortest time it watches, so that nothing is late by more than that; a second at the most. */
@@ -46,14 +46,14 @@ export class Sweep {
   readonly #sweep = (): void => {
     const host = this.#host
     const now = host.clock.now()
-    for (const connection of host.connections) {
+    for (const connection of host.live) {
       const blocked = connection.sweep()
       if (blocked > this.#patience) connection.destroy('stalled')
-      else if (blocked === 2) host.stalled()
+      else if (blocked === 2) host.stalled(connection)
       if (now >= connection.expiresAt) connection.leave('rotated')
       else if (connection.silentSince(now) >= host.heartbeatAfter) host.fanOut.wake(connection)
     }
     const channels = host.expire(now)
-    if (!channels && host.connections.size === 0) this.stop()
+    if (!channels && host.live.size === 0) this.stop()
   }
 }

@@ -15,10 +15,17 @@ import {
   readLastEventId,
   STREAM_HEADERS,
 } from '../core/opening.ts'
+import { diagnostics } from './diagnostics.ts'
 import { HttpSink, isWrapped } from './http.ts'
 
 /** Options of `hub.connect`. */
-export interface NodeConnectOptions extends ConnectOptions {
+export interface NodeConnectOptions extends Omit<ConnectOptions, 'key'> {
+  /**
+   * What `limits.connectionsPerKey` counts this connection by, or a function of the request that says so; `undefined` from it
+   * means the default. Default: the address at the other end of the socket, of IPv6 its first 64 bits. Behind a proxy that is
+   * the proxy: give a function that reads what your own proxy sets, and nobody else can.
+   */
+  key?: string | ((req: IncomingMessage) => string | undefined) | undefined
   /**
    * How the stream's end is marked. Default `'close'`: by the end of the connection, which costs one buffer a write.
    * `'chunked'` costs four and leaves the connection usable afterwards; it is what a response gets that a middleware
@@ -37,6 +44,11 @@ const LEAST_KEEP_ALIVE = 1_000
 const KEEP_ALIVE_WITHOUT_HEARTBEAT = 8_000
 
 export class NodeHub extends Hub {
+  /** @throws {SluiceError} SLUICE_BAD_OPTION */
+  constructor(options: HubOptions = {}) {
+    super(options, diagnostics)
+  }
+
   /**
    * Opens an event stream on `res`: headers and a first block are written at once. Options may be left out.
    *
@@ -50,7 +62,7 @@ export class NodeHub extends Hub {
    */
   connect(req: IncomingMessage, res: ServerResponse, options: NodeConnectOptions = {}): PublicConnection {
     checkResponse(res)
-    const checked = checkConnectOptions(options, ['framing'])
+    const checked = checkConnectOptions({ ...options, key: this.#keyOf(req, options.key) }, ['framing'])
     const framing = checkOneOf('framing', options.framing ?? 'close', ['close', 'chunked'])
     // A client that left before we opened gives no event any more.
     if (res.destroyed || req.socket.destroyed) return unopened(this, 'client')
@@ -71,6 +83,17 @@ export class NodeHub extends Hub {
     if (closing) res.removeHeader('Transfer-Encoding')
     writeHead(res, 200, closing ? [...decided.headers, CLOSE] : decided.headers)
     return decided.begin(new HttpSink(res), contentEncoding(res, decided.headers))
+  }
+
+  /** The application's function sees what a client sent: what it throws is contained, and the address counts. */
+  #keyOf(req: IncomingMessage, key: NodeConnectOptions['key']): string | undefined {
+    if (typeof key !== 'function') return key
+    try {
+      return key(req)
+    } catch (error) {
+      this.report(error, { during: 'key' })
+      return undefined
+    }
   }
 
   #answer(res: ServerResponse, { status, headers, body }: Answer): PublicConnection {
@@ -114,12 +137,15 @@ function factsOf(req: IncomingMessage): RequestFacts {
   const { method = 'GET', url = '/', rawHeaders } = req
   const ids: string[] = []
   let origin: string | undefined
+  let accept: string | undefined
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase()
     if (name === 'last-event-id') ids.push(rawHeaders[index + 1] ?? '')
     else if (name === 'origin') origin = rawHeaders[index + 1]
+    else if (name === 'accept') accept = rawHeaders[index + 1]
   }
-  return { method, url, origin, lastEventId: readLastEventId(ids) }
+  const address = req.socket.remoteAddress
+  return { method, url, origin, lastEventId: readLastEventId(ids), accept, address }
 }
 
 const CLOSE: HeaderList[number] = ['Connection', 'close']
@@ -163,7 +189,7 @@ function contentEncoding(res: ServerResponse, headers: HeaderList): string | und
 /** What applications see of a hub; the rest is between the parts of the core. */
 export type PublicHub = Pick<
   NodeHub,
-  'connect' | 'publish' | 'channel' | 'position' | 'stats' | 'diagnose' | 'on' | 'close'
+  'connect' | 'publish' | 'channel' | 'position' | 'stats' | 'connections' | 'diagnose' | 'on' | 'close'
 >
 
 /**

@@ -37,7 +37,14 @@ test('a function that throws allows nobody, and is reported', () => {
   const origin = () => {
     throw new Error('no database')
   }
-  const facts = { method: 'GET', url: '/', origin: 'https://a.example', lastEventId: undefined }
+  const facts = {
+    method: 'GET',
+    url: '/',
+    origin: 'https://a.example',
+    lastEventId: undefined,
+    accept: undefined,
+    address: undefined,
+  }
   const decided = hub.entrance.receive(facts, checkConnectOptions({ cors: { origin } }))
   assert.equal(new Map(decided.headers).get('Access-Control-Allow-Origin'), undefined)
   assert.equal(new Map(decided.headers).get('Vary'), 'Origin')

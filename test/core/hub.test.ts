@@ -174,7 +174,17 @@ test('options of a hub are refused with a code when they make no sense', () => {
     [{ heartbeat: -1 }, /heartbeat is -1/],
     [{ heartbeat: Number.NaN }, /heartbeat is NaN/],
     [{ heartbeat: '20s' }, /heartbeat is "20s"/],
-    [{ heartbeat: 20_000, proxyIdleTimeout: 60_000 }, /both given/],
+    [{ heartbeat: 60_000, proxyIdleTimeout: 60_000 }, /heartbeat is 60000, and proxyIdleTimeout 60000/],
+    [{ heartbeat: Infinity, proxyIdleTimeout: [90_000, 60_000] }, /heartbeat is Infinity/],
+    [{ limits: { connections: -1 } }, /limits\.connections is -1/],
+    [{ limits: { connectionsPerKey: 0 } }, /limits\.connectionsPerKey is 0/],
+    [{ limits: { connectionsPerChannel: Number.NaN } }, /limits\.connectionsPerChannel is NaN/],
+    [{ limits: { channelsPerConnection: 1.5 } }, /limits\.channelsPerConnection is 1\.5/],
+    [{ limits: { accepts: { perSecond: 0 } } }, /limits\.accepts\.perSecond is 0/],
+    [{ limits: { accepts: { perSecond: 10, burst: 0 } } }, /limits\.accepts\.burst is 0/],
+    [{ limits: { loopDelay: -1 } }, /limits\.loopDelay is -1/],
+    [{ limits: { reconnectOver: Infinity } }, /limits\.reconnectOver is Infinity/],
+    [{ limits: { perAddress: 3 } }, /limits has an option "perAddress"/],
     [{ proxyIdleTimeout: [] }, /empty list/],
     [{ proxyIdleTimeout: [60_000, -5] }, /proxyIdleTimeout is -5/],
     [{ proxyIdleTimeout: Infinity }, /proxyIdleTimeout is Infinity/],
@@ -205,6 +215,7 @@ test('the heartbeat is half of the shortest proxy timeout', () => {
   assert.equal(new CoreHub({ proxyIdleTimeout: 60_000 }).settings.heartbeat, 30_000)
   assert.equal(new CoreHub({ proxyIdleTimeout: [60_000, 5_000] }).settings.heartbeat, 2_500)
   assert.equal(new CoreHub({ heartbeat: Number.POSITIVE_INFINITY }).settings.heartbeat, Infinity)
+  assert.equal(new CoreHub({ heartbeat: 15_000, proxyIdleTimeout: 60_000 }).settings.heartbeat, 15_000)
   // An option that is undefined is one not given.
   assert.equal(new CoreHub({ stallTimeout: undefined } as object).settings.stallTimeout, 30_000)
 })
@@ -361,7 +372,7 @@ test('close tells each client when to come back, ends after what was queued, and
   assert.equal(hub.fake.timers, 0)
   assert.equal(hub.stats().connections, 0)
   await assert.rejects(hub.publish('a', { data: 1 }), { code: 'SLUICE_HUB_CLOSED' })
-  const refused = hub.ask({ channels: ['a'] })
+  const refused = hub.ask({ channels: ['a'] }, undefined, { accept: 'text/event-stream' })
   assert.equal('body' in refused && refused.body, 'retry: 5000\n\n')
   await assert.rejects(async () => hub.close({ within: -1 }).then(), undefined).catch(() => {})
 })

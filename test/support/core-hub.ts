@@ -29,14 +29,27 @@ export class CoreHub extends Hub {
   ask(
     options: ConnectOptions = {},
     lastEventId?: string | null,
+    more: { accept?: string; address?: string } = {},
   ): Answer | ReturnType<Hub['entrance']['receive']> {
-    const facts = { method: 'GET', url: '/', origin: undefined, lastEventId }
+    const facts = {
+      method: 'GET',
+      url: '/',
+      origin: undefined,
+      lastEventId,
+      accept: undefined,
+      address: undefined,
+      ...more,
+    }
     return this.entrance.receive(facts, checkConnectOptions(options))
   }
 
   /** Opens a connection whose sink takes every write, or none with `stalled`. */
   open(options: ConnectOptions = {}, lastEventId?: string | null, stalled = false): Opened {
-    const decided = this.ask(options, lastEventId)
+    return this.admit(this.ask(options, lastEventId), stalled)
+  }
+
+  /** Opens what `ask` was answered with. */
+  admit(decided: ReturnType<CoreHub['ask']>, stalled = false): Opened {
     if (!('begin' in decided)) throw new Error(`answered ${JSON.stringify(decided)} instead of opening`)
     const sink = new MemorySink(stalled ? undefined : this.fake)
     const connection = decided.begin(sink)
