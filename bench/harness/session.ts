@@ -18,7 +18,7 @@ const GENTLE = 256
 const WINDOW_BYTES = 65_536
 const WINDOW_TURNS = 32
 const WINDOW_DELIVERIES = 100_000
-const QUIET_WITHIN = 30_000
+const QUIET_LOOKS = 40
 
 export interface ConnectOptions {
   path?: string
@@ -44,6 +44,7 @@ export class Session {
   readonly #addresses: string[]
   #port = 0
   #connected: number[]
+  #stalled = 0
 
   private constructor(peer: PeerName, most: number) {
     const { shares, addresses } = plan(most)
@@ -75,6 +76,11 @@ export class Session {
     return this.#connected.reduce((sum, count) => sum + count, 0)
   }
 
+  /** Those that read. */
+  get #readers(): number {
+    return this.connections - this.#stalled
+  }
+
   /** Opens streams until every one has answered; the times to first byte, in milliseconds. */
   async connect(count: number, options: ConnectOptions = {}): Promise<Float64Array> {
     const shares = shared(count, this.#workers.length)
@@ -94,6 +100,7 @@ export class Session {
     )
     for (const [index, share] of shares.entries())
       this.#connected[index] = (this.#connected[index] ?? 0) + share
+    if (options.stalled) this.#stalled += count
     return joined(times)
   }
 
@@ -135,23 +142,30 @@ export class Session {
   /** Publishes at a rate, with the latency that each client saw of each event, in milliseconds. */
   async paced(order: PacedOrder): Promise<PacedResult & { latencies: Float64Array }> {
     await Promise.all(this.#workers.map((worker) => worker.call('time', { on: true })))
+    const before = await this.#total()
     const result = await this.server.call('paced', order)
-    await this.#quiet()
+    await this.#arrived(before + result.published * this.#readers)
     const latencies = await Promise.all(this.#workers.map((worker) => worker.call('time', { on: false })))
     return { ...result, latencies: joined(latencies) }
   }
 
-  /** Waits until nothing more arrives: an overloaded server is late, and what is late counts. */
-  async #quiet(): Promise<void> {
-    const until = performance.now() + QUIET_WITHIN
-    for (let before = -1; performance.now() < until; ) {
-      const counts = await this.counts()
-      const total = counts.reduce((sum, count) => sum + count.total, 0)
-      if (total === before) return
-      before = total
-      await new Promise((resolve) => setTimeout(resolve, 300))
+  /**
+   * Waits for the clients to have `events` in all: an overloaded server is late, and what is late counts. Not for ever, and
+   * not for those who have left or stalled meanwhile: two seconds without any are the end.
+   */
+  async #arrived(events: number): Promise<void> {
+    let last = -1
+    for (let quiet = 0; quiet < QUIET_LOOKS; quiet += 1) {
+      const total = await this.#total()
+      if (total >= events) return
+      if (total !== last) quiet = 0
+      last = total
+      await new Promise((resolve) => setTimeout(resolve, 50))
     }
-    throw new Error(`events still arrive ${QUIET_WITHIN} ms after the last was published`)
+  }
+
+  async #total(): Promise<number> {
+    return (await this.counts()).reduce((sum, { total }) => sum + total, 0)
   }
 
   /** Counts from zero; `events` for each client are a window. */

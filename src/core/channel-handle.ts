@@ -16,6 +16,8 @@ export interface ChannelHost {
   findChannel(name: string): ChannelState | undefined
   endChannel(name: string, event: EventInput): Promise<string>
   idOf(sequence: number): string
+  /** Calls `listener` with the name of every channel that ends, until the returned function is called. */
+  onEnded(listener: (channel: string) => void): () => void
   report(error: unknown, context: { during: 'pipe'; channel: string }): void
 }
 
@@ -74,9 +76,18 @@ export class Channel {
 
   async #pipe(source: PipeSource, options: { end?: boolean }): Promise<number> {
     const { end = false } = checkOptions('pipe', options, ['end'])
+    const over = new AbortController()
+    const stop = (): void => over.abort()
+    const unlisten = this.#host.onEnded((name) => {
+      if (name === this.name) stop()
+    })
+    this.#host.signal.addEventListener('abort', stop)
+    if (this.#host.signal.aborted) stop()
     try {
-      return await pump(source, this.#host.signal, (event) => this.publish(event))
+      return await pump(source, over.signal, (event) => this.publish(event))
     } finally {
+      unlisten()
+      this.#host.signal.removeEventListener('abort', stop)
       if (end && !this.#host.signal.aborted) await this.end()
     }
   }

@@ -98,6 +98,12 @@ export class ChannelState {
     return this.#pendingEvents * 2 >= maxEvents || this.#pendingBytes * 2 >= maxBytes
   }
 
+  /** Nobody reads: what was published hurries nobody. */
+  unread(): void {
+    this.#pendingEvents = 0
+    this.#pendingBytes = 0
+  }
+
   /** Settles when the readers have been walked once more. */
   walked(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve))

@@ -37,6 +37,17 @@ export function checkMilliseconds(name: string, value: unknown, least: number, e
   return value
 }
 
+/** The longest time that the timers of every platform know, some 24 days. */
+const LONGEST = 2_147_483_647
+
+/** A span of time in milliseconds that a timer waits for, or a client is told. */
+export function checkWait(name: string, value: unknown): number {
+  if (typeof value !== 'number' || !(value >= 0) || value > LONGEST) {
+    refuse(name, value, `a number of milliseconds from 0 to ${LONGEST}`)
+  }
+  return value
+}
+
 export function checkOneOf<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value)
   if (found === undefined) refuse(name, value, `one of ${allowed.map((one) => `'${one}'`).join(', ')}`)

@@ -22,9 +22,9 @@ export interface ConnectOptions {
   variant?: string | undefined
   /**
    * Where to start when the client brings no last event ID: `'live'` (default), `'oldest'`, or an id to read on
-   * after, for instance the one a page was rendered at. May come straight from the client.
+   * after, for instance the one a page was rendered at. May come straight from the client (`null` is none).
    */
-  from?: string | undefined
+  from?: string | null | undefined
   /**
    * What to do when the client's last event ID is not here any more. Default `'live'`.
    * - `'live'`: tell the gap, go on with what is published from now on.
@@ -59,7 +59,8 @@ export interface CheckedConnectOptions {
   readonly retry: number | undefined
   readonly filter: Filter | undefined
   readonly variant: unknown
-  readonly from: string
+  /** `null` for what cannot be read. */
+  readonly from: string | null
   readonly onGap: OnGap
   readonly cors: Cors | undefined
   readonly lastEventIdParam: string | undefined
@@ -99,9 +100,8 @@ export function checkConnectOptions(
   more: readonly string[] = [],
 ): CheckedConnectOptions {
   checkOptions('connect', options, [...KNOWN, ...more])
-  const { channels = [], headers = {}, retry, filter, from = 'live', onGap = 'live', methods = GET } = options
+  const { channels = [], headers = {}, retry, filter, onGap = 'live', methods = GET } = options
   if (!Array.isArray(channels)) refuse('channels', channels, 'an array of channel names')
-  if (typeof from !== 'string') refuse('from', from, "'live', 'oldest', or an id")
   if (!Array.isArray(methods) || !methods.every((one) => TOKEN.test(one))) {
     refuse('methods', methods, 'an array of HTTP methods')
   }
@@ -116,7 +116,7 @@ export function checkConnectOptions(
     retry: retry === undefined ? undefined : checkInteger('retry', retry, 0),
     filter: filter === undefined ? undefined : checkFunction('filter', filter),
     variant: options.variant,
-    from,
+    from: startFrom(options.from),
     onGap: checkOneOf('onGap', onGap, ['live', 'oldest', 'refuse']),
     cors: options.cors ? cors(options.cors) : undefined,
     lastEventIdParam,
@@ -125,6 +125,11 @@ export function checkConnectOptions(
     refusal: checkOneOf('refusal', options.refusal ?? 'auto', ['auto', 'status', 'retry']),
     methods,
   }
+}
+
+/** It may come straight from a query: missing (`null`), or given twice. */
+function startFrom(from: unknown): string | null {
+  return from === undefined || from === null ? 'live' : typeof from === 'string' ? from : null
 }
 
 function checkWord(name: string, value: string | undefined): string | undefined {

@@ -285,7 +285,7 @@ export class Connection implements SinkOwner {
   }
 
   #pull(now: number): void {
-    const batch = this.#cursor.read(this.#host, this.#outbox)
+    const batch = this.#cursor.read(this.#host, this.#outbox, this.#leaving?.through ?? Infinity)
     if (batch === OVERFLOW) {
       this.#leaving = { reason: 'overflow', through: 0 }
       this.#end()

@@ -2,6 +2,7 @@
 
 import { checkMilliseconds, checkOptions } from './check.ts'
 import { SluiceError, shown } from './errors.ts'
+import { isThenable } from './thenable.ts'
 
 /** Response headers; several values of one name as a list. */
 export type HeaderList = [name: string, value: string | readonly string[]][]
@@ -49,7 +50,7 @@ export function cors(option: true | CorsOptions): Cors {
       }
       // The answer depends on the origin whether or not this one is allowed.
       const list: HeaderList = [['Vary', 'Origin']]
-      if (requestOrigin === undefined || !allows(requestOrigin)) return list
+      if (requestOrigin === undefined || !isAllowed(allows(requestOrigin))) return list
       list.push(['Access-Control-Allow-Origin', requestOrigin], ['Access-Control-Expose-Headers', EXPOSED])
       if (credentials) list.push(['Access-Control-Allow-Credentials', 'true'])
       return list
@@ -60,6 +61,18 @@ export function cors(option: true | CorsOptions): Cors {
       ['Access-Control-Max-Age', String(Math.floor(maxAge / 1000))],
     ],
   }
+}
+
+/** Only `true` is yes: a promise is something, too, and would let everybody in. */
+function isAllowed(answer: unknown): boolean {
+  if (isThenable(answer)) {
+    answer.then(undefined, () => {})
+    throw new SluiceError(
+      'SLUICE_BAD_OPTION',
+      'cors.origin returned a promise; it must return true or false at once: decide before connect(), and pass the origin.',
+    )
+  }
+  return answer === true
 }
 
 function originTest(origin: Exclude<CorsOptions['origin'], undefined>): (origin: string) => boolean {

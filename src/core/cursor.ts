@@ -36,6 +36,8 @@ export class Cursor {
   subscriptions: readonly Subscription[] = []
   readonly filter: Filter | undefined
   readonly variant: Variant | undefined
+  /** The frame that the filter let pass and the write had no room for: it is asked once per event. */
+  #admitted = 0
 
   constructor(position: number, filter: Filter | undefined, variant: Variant | undefined) {
     this.position = position
@@ -70,8 +72,10 @@ export class Cursor {
   /**
    * Takes what the next write should carry and moves on. `outbox` is drained in the order of the calls.
    * Returns OVERFLOW, without having moved, when a channel asks to disconnect who falls off its log.
+   *
+   * @param through no frame after this position, for a connection that is leaving; it is not disconnected any more
    */
-  read(host: CursorHost, outbox: Outbox | undefined): Batch | typeof OVERFLOW {
+  read(host: CursorHost, outbox: Outbox | undefined, through: number): Batch | typeof OVERFLOW {
     let newsy: Subscription | undefined
     let several = false
     for (const subscription of this.subscriptions) {
@@ -83,13 +87,13 @@ export class Cursor {
     if (newsy && !several && !outbox && !this.filter && !this.variant) {
       const floor = this.#floor(newsy)
       const { log } = newsy.channel
-      if (log.lostThrough <= floor) {
+      if (log.lostThrough <= floor && log.newest <= through) {
         const batch = host.batcher.read(log, floor, host.maxWriteBytes)
         this.position = batch.whole ? host.head : batch.through
         return batch
       }
     }
-    return this.#merge(host, outbox)
+    return this.#merge(host, outbox, through)
   }
 
   /** Frames of this subscription up to here need not be looked at. */
@@ -98,9 +102,11 @@ export class Cursor {
   }
 
   /** The general case: several channels in the order of positions, private sends between them, gaps in front. */
-  #merge(host: CursorHost, outbox: Outbox | undefined): Batch | typeof OVERFLOW {
+  #merge(host: CursorHost, outbox: Outbox | undefined, through: number): Batch | typeof OVERFLOW {
     const lost = this.subscriptions.filter((one) => one.channel.log.lostThrough > this.#floor(one))
-    if (lost.some(({ channel }) => channel.options.overflow === 'disconnect')) return OVERFLOW
+    if (through === Infinity && lost.some(({ channel }) => channel.options.overflow === 'disconnect')) {
+      return OVERFLOW
+    }
 
     const draft = new Draft(host)
     // What was sent before anything of the channels is still to come goes before a gap, too: the opening block is
@@ -110,27 +116,36 @@ export class Cursor {
     }
     for (const subscription of lost) {
       const { name, log } = subscription.channel
-      draft.take(evictedGap(host.epoch, name, this.#floor(subscription), log), 0)
+      const gap = evictedGap(host.epoch, name, this.#floor(subscription), log)
+      if (!draft.take(gap, 0)) return draft.finish(this.position, false)
       subscription.since = log.lostThrough
       host.gapTold()
     }
-    return this.#mergeFrames(host, outbox, draft)
+    return this.#mergeFrames(host, outbox, draft, through)
   }
 
-  #mergeFrames(host: CursorHost, outbox: Outbox | undefined, draft: Draft): Batch {
-    const lanes = this.subscriptions
-      .filter((one) => one.channel.log.newest > this.#floor(one))
-      .map((one) => new Lane(one.channel, this.#floor(one)))
+  #mergeFrames(host: CursorHost, outbox: Outbox | undefined, draft: Draft, through: number): Batch {
+    let { head } = host
+    let lanes = this.#lanes()
     for (let examined = 0; examined < MAX_EXAMINED; examined += 1) {
+      // Filters and variants are the application's code, and may have published to a channel that had no news.
+      if (host.head !== head) {
+        head = host.head
+        lanes = this.#lanes()
+      }
       // The next read tells what was lost meanwhile.
       if (lanes.some(({ lost }) => lost)) break
       const lane = earliest(lanes)
-      const frame = lane?.frame
+      const next = lane?.frame
+      const frame = next && next.sequence <= through ? next : undefined
       if (outbox?.next && (!frame || outbox.next.after < frame.sequence)) {
         if (!draft.takeLetter(outbox)) break
       } else if (lane && frame) {
         const bytes = this.#bytesOf(frame, lane.channel, host)
-        if (bytes && !draft.take(bytes, 1)) break
+        if (bytes && !draft.take(bytes, 1)) {
+          this.#admitted = frame.sequence
+          break
+        }
         this.position = frame.sequence
         lane.step(frame)
       } else {
@@ -141,9 +156,16 @@ export class Cursor {
     return draft.finish(this.position, false)
   }
 
+  #lanes(): Lane[] {
+    return this.subscriptions
+      .filter((one) => one.channel.log.newest > this.#floor(one))
+      .map((one) => new Lane(one.channel, this.#floor(one)))
+  }
+
   /** A frame as this connection gets it; `null` when it does not. */
   #bytesOf(frame: Frame, channel: ChannelState, host: CursorHost): Uint8Array | null {
-    if (this.filter && !this.#passes(this.filter, frame, host)) return null
+    const asked = frame.sequence === this.#admitted
+    if (this.filter && !asked && !this.#passes(this.filter, frame, host)) return null
     return this.variant ? this.variant.bytesOf(frame, channel) : frame.bytes
   }
 

@@ -1,5 +1,7 @@
 // Listeners of a hub. What they throw is contained: a listener must never end a stream or lose an event.
 
+import { isThenable } from './thenable.ts'
+
 type Listeners = { [event: string]: (...args: never[]) => void }
 
 export class Emitter<Events extends Listeners> {
@@ -28,7 +30,9 @@ export class Emitter<Events extends Listeners> {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
         // The map's value type forgets which arguments belong to which name; `on` has checked them.
-        ;(listener as (...args: Parameters<Events[Name]>) => void)(...args)
+        const answer: unknown = (listener as (...args: Parameters<Events[Name]>) => unknown)(...args)
+        // An async listener throws later.
+        if (isThenable(answer)) answer.then(undefined, this.#onThrow)
       } catch (error) {
         this.#onThrow(error)
       }

@@ -25,7 +25,7 @@ import {
   requestedId,
   STREAM_HEADERS,
 } from './opening.ts'
-import { type RequestedId, type Start, startOf } from './resume.ts'
+import { type RequestedId, readable, type Start, startOf } from './resume.ts'
 import type { Sink } from './sink.ts'
 import { Variant, type VariantsHost } from './variants.ts'
 
@@ -111,7 +111,7 @@ export class Entrance {
     this.#lastId += 1
     const connection = new Connection(host, sink, new Cursor(start.cursor, options.filter, variant), {
       id: String(this.#lastId),
-      lastEventId: requested ?? '',
+      lastEventId: readable(requested ?? null) ?? '',
       key,
       label: options.label,
       maxAge: maxAge * (0.8 + 0.2 * random()),

@@ -85,6 +85,8 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
   readonly #telemetry: Telemetry | undefined
   readonly #lifetimes: Lifetimes
   readonly #emitter = new Emitter<HubEvents>((error) => this.report(error, { during: 'listener' }))
+  /** Who wants to know that a channel has ended: the pipes into it. */
+  readonly #ended = new Emitter<{ ended: (channel: string) => void }>(() => {})
   readonly #abort = new AbortController()
   #shutdown: Shutdown | undefined
   #closed: Promise<CloseCounts> | undefined
@@ -226,6 +228,11 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
     return endedAt > 0 ? Promise.resolve(this.idOf(endedAt)) : this.#publish(name, event, true)
   }
 
+  /** @internal */
+  onEnded(listener: (channel: string) => void): () => void {
+    return this.#ended.on('ended', listener)
+  }
+
   /** @internal The bytes of a private send. */
   encode(event: EventInput): Uint8Array {
     const { event: name, data, id, retry, comment } = checkSendable(event)
@@ -324,9 +331,15 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
       }
       const channel = this.channelState(name)
       const { id } = this.#append(channel, event, final).event
-      return channel.backlogged && channel.readers.size > 0
-        ? channel.walked().then(() => id)
-        : Promise.resolve(id)
+      if (!channel.backlogged) return Promise.resolve(id)
+      if (channel.readers.size > 0) return channel.walked().then(() => id)
+      // Nobody to wait for, but a loop of awaited publishes must let the event loop turn.
+      return new Promise((resolve) => {
+        this.clock.soon(() => {
+          channel.unread()
+          resolve(id)
+        })
+      })
     } catch (error) {
       this.report(
         error,
@@ -363,14 +376,19 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
     const frame = new Frame(sequence, this.clock.now(), bytes, published, ownId !== undefined)
     this.head = sequence
     channel.log.append(frame)
-    if (final) channel.endedAt = sequence
+    if (final) {
+      channel.endedAt = sequence
+      this.#ended.emit('ended', channel.name)
+    }
     // Now, while the data is what was published: it is the application's object, and may be changed later.
     for (const variant of this.entrance.variants.values()) {
       if (variant.readers > 0) variant.bytesOf(frame, channel)
     }
     this.#counters.published += 1
     this.#telemetry?.published(channel.name, id, bytes.length)
-    channel.published(bytes.length)
+    channel.log.trim()
+    // With its variants, which fill the log as well.
+    channel.published(frame.size)
     if (channel.readers.size > 0) this.fanOut.touch(channel)
     this.#sweep.start()
     return frame

@@ -1,6 +1,6 @@
 // What a hub takes on: how many connections, and how fast. Checked once, when the hub is made.
 
-import { checkInteger, checkMilliseconds, checkOptions } from './check.ts'
+import { checkInteger, checkMilliseconds, checkOptions, checkWait } from './check.ts'
 import { SluiceError, shown } from './errors.ts'
 
 /** Option `limits` of `createHub`. What is left out is not limited, unless a default is named. */
@@ -58,7 +58,7 @@ export function checkLimits(options: LimitOptions): Limits {
     channelsPerConnection: count('channelsPerConnection', given.channelsPerConnection ?? 1_000),
     accepts: given.accepts === undefined ? undefined : checkAccepts(given.accepts),
     loopDelay: checkMilliseconds('limits.loopDelay', given.loopDelay ?? Infinity, 1, true),
-    reconnectOver: checkMilliseconds('limits.reconnectOver', given.reconnectOver ?? 10_000, 0, false),
+    reconnectOver: checkWait('limits.reconnectOver', given.reconnectOver ?? 10_000),
   })
 }
 

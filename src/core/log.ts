@@ -106,8 +106,15 @@ export class Log {
 
   /** Says that a variant's encoding now belongs to `frame`, so that the bound on bytes covers it. */
   grow(frame: Frame, bytes: number): void {
+    // The variant is the application's code: it may have published so much that the frame is gone already.
+    if (this.at(this.indexAfter(frame.sequence - 1)) !== frame) return
     frame.size += bytes
     this.bytes += bytes
+  }
+
+  /** Drops what is beyond the bounds, once variants have been added. */
+  trim(): void {
+    this.#enforce()
   }
 
   /** Drops what is older than `maxAge`. */

@@ -37,7 +37,7 @@ export const STREAM_HEADERS: Readonly<HeaderList> = [
   ['X-Accel-Buffering', 'no'],
 ]
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true })
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * The last event ID from a header's values as they arrived. Browsers send its UTF-8 bytes, which servers hand on as

@@ -34,7 +34,7 @@ export function startOf(
   head: number,
   channels: readonly ChannelState[],
   requested: RequestedId,
-  from: string,
+  from: string | null,
   onGap: OnGap,
 ): Start {
   const id = requested === undefined && from !== 'live' && from !== 'oldest' ? from : requested
@@ -102,7 +102,7 @@ function locate(
   return parsed.sequence <= head ? parsed.sequence : 'unknown'
 }
 
-/** What of a client's id is worth repeating to it. */
-function readable(id: string | null): string | null {
+/** What of a client's id is worth keeping, and repeating to it. */
+export function readable(id: string | null): string | null {
   return id !== null && id.length <= MAX_ID_LENGTH ? id : null
 }

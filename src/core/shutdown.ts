@@ -1,6 +1,6 @@
 // The end of a hub: every client gets what is queued for it and a moment to come back at; who does not take it is cut.
 
-import { checkMilliseconds, checkOptions } from './check.ts'
+import { checkOptions, checkWait } from './check.ts'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
 import { encodeText } from './event-stream/encode.ts'
@@ -32,8 +32,8 @@ export class Shutdown {
       'within',
       'reconnectOver',
     ])
-    this.#within = checkMilliseconds('within', within, 0, false)
-    this.reconnectOver = checkMilliseconds('reconnectOver', reconnectOver, 0, false)
+    this.#within = checkWait('within', within)
+    this.reconnectOver = checkWait('reconnectOver', reconnectOver)
   }
 
   async run(connections: ReadonlySet<Connection>, clock: Clock, random: () => number): Promise<CloseCounts> {

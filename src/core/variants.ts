@@ -2,9 +2,12 @@
 // per event, whatever the number of connections that read it.
 
 import type { ChannelState } from './channel.ts'
+import { SluiceError } from './errors.ts'
+import { checkSendable } from './event.ts'
 import { type EventInput, encodeText, serializeData } from './event-stream/encode.ts'
 import type { Frame, PublishedEvent } from './frame.ts'
 import { describeGap, encodeGap } from './gap.ts'
+import { isThenable } from './thenable.ts'
 
 /**
  * Turns an event into the shape that a variant's readers get: `event`, `data`, `comment` and `retry` of what it
@@ -49,6 +52,8 @@ export class Variant {
     try {
       const input = this.#transform(frame.event)
       if (input === undefined) return null
+      refusePromise(input)
+      checkSendable(input)
       const data = serializeData(input.data, this.#host.serialize)
       const { event, comment, retry } = input
       return encodeText({ event, id, data, comment, retry }, this.#host.maxEventBytes)
@@ -57,4 +62,13 @@ export class Variant {
       return encodeGap(describeGap('unknown', channel.name, id, channel.log), id)
     }
   }
+}
+
+function refusePromise(input: unknown): void {
+  if (!isThenable(input)) return
+  input.then(undefined, () => {})
+  throw new SluiceError(
+    'SLUICE_BAD_EVENT',
+    'A variant returned a promise; it must return the event at once, or undefined: what it needs must be at hand when the event is published.',
+  )
 }

@@ -1,6 +1,7 @@
 // The door for node:http and node:https: how a request and its response become a connection.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { checkOneOf } from '../core/check.ts'
 import { type ConnectOptions, checkConnectOptions } from '../core/connect-options.ts'
 import { type PublicConnection, unopened } from '../core/connection.ts'
@@ -73,11 +74,12 @@ export class NodeHub extends Hub {
     const decided = this.entrance.receive(factsOf(req), checked)
     if (!('begin' in decided)) return this.#answer(res, decided)
 
-    const { socket } = res
+    // A server can be handed any duplex stream as a connection, which need not be a socket.
+    const socket: Partial<Socket> = res.socket
     // The server's own idle timeout is not for streams; heartbeats and keep-alive look after them.
-    socket.setTimeout(0)
-    socket.setNoDelay(true)
-    socket.setKeepAlive(true, keepAliveDelay(this.settings.heartbeat))
+    socket.setTimeout?.(0)
+    socket.setNoDelay?.(true)
+    socket.setKeepAlive?.(true, keepAliveDelay(this.settings.heartbeat))
     const closing = framing === 'close' && !isWrapped(res)
     // Without this header node:http would frame the body in chunks; without `Connection: close` its end would not show.
     if (closing) res.removeHeader('Transfer-Encoding')

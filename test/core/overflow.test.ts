@@ -55,10 +55,12 @@ test("overflow 'latest': a lagging reader gets the newest event of each key, in 
 test("overflow 'latest': who starts at the oldest gets the state, and who resumes far behind no gap", async () => {
   const hub = new CoreHub()
   hub.channel('prices', { maxEvents: 3, overflow: 'latest' })
-  const [first] = await Promise.all([
+  const published = [
     hub.publish('prices', { key: 'a', data: 'a1' }),
     hub.publish('prices', { key: 'b', data: 'b1' }),
-  ])
+  ]
+  hub.fake.settle()
+  const [first] = await Promise.all(published)
   for (let n = 2; n <= 9; n += 1) void hub.publish('prices', { key: 'a', data: `a${n}` })
   assert.deepEqual(hub.open({ channels: ['prices'], from: 'oldest' }).sink.data, ['b1', 'a8', 'a9'])
   const resumed = hub.open({ channels: ['prices'] }, first)

@@ -1,0 +1,5 @@
+// What an async function gives where a plain one was asked for.
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
