@@ -28,7 +28,7 @@ export async function start(): Promise<Peer> {
     if (master.exitCode !== null) throw new Error(`nginx ended at once: ${said}`)
   })
   publisher.setNoDelay(true)
-  const worker = workerOf(master.pid ?? 0)
+  const worker = await workerOf(master.pid ?? 0)
 
   let answered = 0
   let asked = 0
@@ -70,10 +70,14 @@ export async function start(): Promise<Peer> {
   }
 }
 
-function workerOf(master: number): number {
-  const [pid] = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ')
-  if (!pid) throw new Error('nginx has no worker')
-  return Number(pid)
+/** It accepts connections before it has its worker. */
+async function workerOf(master: number): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const [pid] = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').trim().split(' ')
+    if (pid) return Number(pid)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('nginx has no worker')
 }
 
 async function freePort(): Promise<number> {

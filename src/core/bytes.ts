@@ -14,3 +14,6 @@ export function concat(chunks: readonly Uint8Array[]): Uint8Array {
   }
   return bytes
 }
+
+/** A frame of this size is written alone, as it is: copied into a batch, it would be held once more for each reader that stalls on it. */
+export const LARGE = 16_384

@@ -2,6 +2,7 @@
 // (or told as lost). Reading moves it. It knows logs and subscriptions; it does not know how bytes leave.
 
 import type { Batch, Batcher } from './batch.ts'
+import { LARGE } from './bytes.ts'
 import type { ChannelState } from './channel.ts'
 import type { Lag } from './connection-info.ts'
 import type { Frame, PublishedEvent } from './frame.ts'
@@ -12,6 +13,11 @@ import type { Variant } from './variants.ts'
 
 /** How many frames one read looks at: a filter that passes none must not hold the event loop. */
 const MAX_EXAMINED = 2048
+/**
+ * How much of the log is copied behind what only this connection gets (a letter, a gap): enough to spare a write when a
+ * little follows. The rest is left to the next write, whose bytes all readers at that place share.
+ */
+const PRIVATE_COPY = 4_096
 
 /** What a cursor needs of its hub to read. */
 export interface CursorHost {
@@ -108,7 +114,8 @@ export class Cursor {
       return OVERFLOW
     }
 
-    const draft = new Draft(host)
+    // With a filter or a variant every write is put together for this connection anyway.
+    const draft = new Draft(host, this.filter || this.variant ? host.maxWriteBytes : PRIVATE_COPY)
     // What was sent before anything of the channels is still to come goes before a gap, too: the opening block is
     // such a letter, and must be the first of the stream.
     while (outbox?.next && outbox.next.after <= this.position) {
@@ -117,7 +124,7 @@ export class Cursor {
     for (const subscription of lost) {
       const { name, log } = subscription.channel
       const gap = evictedGap(host.epoch, name, this.#floor(subscription), log)
-      if (!draft.take(gap, 0)) return draft.finish(this.position, false)
+      if (!draft.takePrivate(gap, 0)) return draft.finish(this.position, false)
       subscription.since = log.lostThrough
       host.gapTold()
     }
@@ -142,7 +149,7 @@ export class Cursor {
         if (!draft.takeLetter(outbox)) break
       } else if (lane && frame) {
         const bytes = this.#bytesOf(frame, lane.channel, host)
-        if (bytes && !draft.take(bytes, 1)) {
+        if (bytes && !draft.takeFrame(bytes)) {
           this.#admitted = frame.sequence
           break
         }
@@ -232,17 +239,38 @@ function earliest(lanes: readonly Lane[]): Lane | undefined {
 /** The write that is being put together. */
 class Draft {
   readonly #host: CursorHost
+  readonly #behindPrivate: number
+  #private = false
+  #large = false
   readonly #chunks: Uint8Array[] = []
   #size = 0
   #events = 0
 
-  constructor(host: CursorHost) {
+  /** @param behindPrivate bytes of frames that may follow what only this connection gets */
+  constructor(host: CursorHost, behindPrivate: number) {
     this.#host = host
+    this.#behindPrivate = behindPrivate
   }
 
-  /** Takes `bytes` unless the write is full; the first is always taken, however large. */
-  take(bytes: Uint8Array, events: number): boolean {
-    if (this.#chunks.length > 0 && this.#size + bytes.length > this.#host.maxWriteBytes) return false
+  /** Takes a frame unless the write is full; the first is always taken, however large. */
+  takeFrame(bytes: Uint8Array): boolean {
+    if (this.#private && this.#size + bytes.length > this.#behindPrivate) return false
+    return this.#take(bytes, 1)
+  }
+
+  /** Takes what only this connection gets. */
+  takePrivate(bytes: Uint8Array, events: number): boolean {
+    const taken = this.#take(bytes, events)
+    if (taken) this.#private = true
+    return taken
+  }
+
+  #take(bytes: Uint8Array, events: number): boolean {
+    const large = bytes.length >= LARGE
+    if (this.#chunks.length > 0) {
+      if (large || this.#large || this.#size + bytes.length > this.#host.maxWriteBytes) return false
+    }
+    this.#large = large
     this.#chunks.push(bytes)
     this.#size += bytes.length
     this.#events += events
@@ -251,7 +279,7 @@ class Draft {
 
   takeLetter(outbox: Outbox): boolean {
     const letter = outbox.next as Letter // the callers have looked
-    const taken = this.take(letter.bytes, letter.events)
+    const taken = this.takePrivate(letter.bytes, letter.events)
     if (taken) outbox.shift()
     return taken
   }

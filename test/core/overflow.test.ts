@@ -96,3 +96,44 @@ test('a thousand stalled readers hold the log once: none has a queue of its own'
   assert.equal(hub.stats().logBytes, hub.findChannel('a')?.log.bytes)
   assert.equal(hub.findChannel('a')?.log.count, 50)
 })
+
+test('what a write holds for a lagging reader is shared, behind a gap as well', async () => {
+  const hub = new CoreHub({ channelDefaults: { maxEvents: 40 } })
+  const readers = Array.from({ length: 3 }, () => hub.open({ channels: ['a'] }, undefined, true))
+  for (let n = 0; n < 100; n += 1) void hub.publish('a', { data: 'x'.repeat(900) })
+  hub.fake.settle()
+  for (let n = 0; n < 10; n += 1) {
+    for (const { sink } of readers) sink.take()
+    hub.fake.settle()
+  }
+  const shared = readers.map(({ sink }) => {
+    const [opening, gap, rest] = sink.writes
+    assert.ok((opening?.length ?? 0) < 100)
+    assert.match(new TextDecoder().decode(gap), /^event: gap/)
+    assert.ok((gap?.length ?? 0) <= 4_096, 'a little of the log is copied behind the gap')
+    assert.ok((rest?.length ?? 0) > 30_000)
+    return rest
+  })
+  assert.ok(shared.every((bytes) => bytes === shared[0]))
+})
+
+test('a large event is written as it lies in the log, also behind others', async () => {
+  const hub = new CoreHub()
+  const readers = Array.from({ length: 3 }, () => hub.open({ channels: ['a'] }, undefined, true))
+  for (const size of [10, 20_000, 10, 10]) void hub.publish('a', { data: 'x'.repeat(size) })
+  for (const { sink } of readers) {
+    for (let n = 0; n < 10; n += 1) {
+      sink.take()
+      hub.fake.settle()
+    }
+  }
+  const log = hub.findChannel('a')?.log
+  const large = log?.at(1)?.bytes
+  for (const { sink } of readers) {
+    assert.deepEqual(
+      sink.data.map(({ length }) => length),
+      [10, 20_000, 10, 10],
+    )
+    assert.ok(sink.writes.some((bytes) => bytes === large))
+  }
+})
