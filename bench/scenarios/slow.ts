@@ -8,7 +8,7 @@ import { interleaved, type Scenario } from './scenario.ts'
 
 /** A step of the flood, and where it ends: a socket on the loopback interface swallows 4 MB before a write blocks. */
 const FLOOD_STEP = 1_000_000
-const FLOOD_MOST = 10_000_000
+const FLOOD_MOST = 16_000_000
 const FLOOD_EVENT = 30_000
 const FLOOD_BLIND = 5_000_000
 

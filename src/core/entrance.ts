@@ -121,7 +121,7 @@ export class Entrance {
     })
     const opened = { resumed: requested !== undefined, told: start.settled, encoding }
     host.connectionOpened(connection, start.gaps.length, opened)
-    connection.begin(this.#openingBlock(start, options.retry ?? retry))
+    connection.begin(this.#openingBlock(start, channels, options.retry ?? retry))
     // Last, so that what a listener sends comes after the opening block.
     host.announce(connection)
     return connection
@@ -132,8 +132,12 @@ export class Entrance {
    * from them (a block with an id and no data fires nothing but moves the last event ID, HTML 9.2.6), so that it loses
    * nothing even if it reconnects before its first event.
    */
-  #openingBlock({ settled, gaps }: Start, retry: number | undefined): Uint8Array {
-    const id = settled ? this.#host.position : undefined
+  #openingBlock(
+    { settled, gaps }: Start,
+    channels: readonly ChannelState[],
+    retry: number | undefined,
+  ): Uint8Array {
+    const id = settled ? (newestOwnId(channels) ?? this.#host.position) : undefined
     const last = gaps.length - 1
     return concat([
       encodeText({ comment: '', id: gaps.length === 0 ? id : undefined, retry }),
@@ -157,6 +161,17 @@ export class Entrance {
     const variant = typeof asked === 'string' ? this.variants.get(asked) : undefined
     return variant ?? (fallbackVariant === undefined ? undefined : this.variants.get(fallbackVariant))
   }
+}
+
+/**
+ * The id of the newest event of these channels, if its publisher gave it: it says as much as the hub's own position, and
+ * unlike that it may mean something to another process as well.
+ */
+function newestOwnId(channels: readonly ChannelState[]): string | undefined {
+  let newest: ChannelState | undefined
+  for (const channel of channels) if (channel.log.newest > (newest?.log.newest ?? 0)) newest = channel
+  const frame = newest?.log.latest
+  return frame?.ownId && frame.sequence === newest?.log.newest ? frame.event.id : undefined
 }
 
 /** The answer to a request for a stream that has nothing left to say, or must not start with a gap. */

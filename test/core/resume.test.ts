@@ -203,3 +203,18 @@ test('a connection without channels has nothing to resume', () => {
   assert.equal(outcome(opened), 'none')
   assert.deepEqual(gaps(opened), [])
 })
+
+test('a client that starts live is given the newest id of its channels, the publisher’s own where there is one', async () => {
+  const hub = new CoreHub()
+  const opening = (channels: string[]) => hub.open({ channels }).sink.text
+  await hub.publish('a', { id: 'own-1', data: 1 })
+  assert.match(opening(['a']), /^:\nid: own-1\n\n$/)
+  await hub.publish('b', { data: 2 })
+  assert.match(opening(['a', 'b']), new RegExp(`id: ${hub.position}\n`))
+  // Nothing newer in its own channel: the same place, by a name that other processes know.
+  assert.match(opening(['a']), /id: own-1\n/)
+  const { sink } = hub.open({ channels: ['a'] }, 'own-1')
+  await hub.publish('a', { id: 'own-3', data: 3 })
+  hub.fake.settle()
+  assert.deepEqual(sink.data, ['3'])
+})

@@ -8,21 +8,10 @@ import { test } from 'node:test'
 import type { Closed } from '../../src/core/close.ts'
 import { createHub } from '../../src/index.ts'
 import { findProgram, need } from '../support/need.ts'
+import { canMakeNamespaces } from '../support/netns.ts'
 import { eventually } from '../support/server.ts'
 
 const ip = findProgram('ip')
-
-function canMakeNamespaces(): boolean {
-  if (!ip || process.platform !== 'linux') return false
-  const name = `sluice-probe-${process.pid}`
-  try {
-    execFileSync(ip, ['netns', 'add', name], { stdio: 'ignore' })
-    execFileSync(ip, ['netns', 'del', name], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}
 
 const HEARTBEAT = 20_000
 

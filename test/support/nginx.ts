@@ -20,7 +20,8 @@ export interface Proxy {
 
 export async function nginxProxy(
   t: Pick<TestContext, 'after'>,
-  upstream: number,
+  /** One port, or several equal servers. */
+  upstream: number | readonly number[],
   directives: string,
 ): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-nginx-'))
@@ -40,10 +41,16 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
+  upstream servers {
+    ${[upstream]
+      .flat()
+      .map((one) => `server 127.0.0.1:${one} max_fails=0;`)
+      .join('\n    ')}
+  }
   server {
     listen 127.0.0.1:${port};
     location / {
-      proxy_pass http://127.0.0.1:${upstream};
+      proxy_pass http://servers;
       ${directives}
     }
   }
@@ -78,7 +85,7 @@ http {
   return proxy
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   const port = await listen(server)
   await new Promise((resolve) => server.close(resolve))
@@ -86,7 +93,7 @@ async function freePort(): Promise<number> {
 }
 
 /** Settles when something accepts connections there; fails after ten seconds. */
-async function accepts(port: number): Promise<void> {
+export async function accepts(port: number): Promise<void> {
   const end = performance.now() + 10_000
   for (;;) {
     const open = await new Promise<boolean>((resolve) => {
