@@ -18,7 +18,7 @@ const GENTLE = 256
 const WINDOW_BYTES = 65_536
 const WINDOW_TURNS = 32
 const WINDOW_DELIVERIES = 100_000
-const QUIET_LOOKS = 40
+const QUIET_LOOKS = 200
 
 export interface ConnectOptions {
   path?: string
@@ -151,7 +151,7 @@ export class Session {
 
   /**
    * Waits for the clients to have `events` in all: an overloaded server is late, and what is late counts. Not for ever, and
-   * not for those who have left or stalled meanwhile: two seconds without any are the end.
+   * not for those who have left or stalled meanwhile: ten seconds without any are the end.
    */
   async #arrived(events: number): Promise<void> {
     let last = -1
