@@ -27,6 +27,16 @@ export const ERROR_CODES = {
   SLUICE_BAD_SOURCE: 'A source to pipe is neither an async iterable, an iterable, nor a ReadableStream.',
   SLUICE_TOO_MANY_CHANNELS: 'A connection reads as many channels as limits.channelsPerConnection allows.',
   SLUICE_CONNECTION_CLOSED: 'The connection has closed, so its channels can no longer be changed.',
+  SLUICE_REFUSED: 'The server answered a client with a status that opens no stream.',
+  SLUICE_NOT_EVENT_STREAM:
+    'The server answered a client with 200 and a Content-Type other than text/event-stream.',
+  SLUICE_UNPARSABLE:
+    'The data of an event that a client received could not be parsed as its option parse says.',
+  SLUICE_CONNECT_TIMEOUT: 'The server did not answer a client within connectTimeout.',
+  SLUICE_SILENT: 'Nothing arrived at a client for silence, not even a heartbeat.',
+  SLUICE_NETWORK: "A client's request or its stream failed on the way.",
+  SLUICE_STREAM_ENDED: 'The server ended the stream of a client.',
+  SLUICE_RETRIES_EXHAUSTED: 'A client failed more than maxRetries times in a row.',
 } as const
 
 export type ErrorCode = keyof typeof ERROR_CODES
