@@ -26,6 +26,8 @@ export function connect<Events extends Record<keyof Events, unknown> = Record<st
   url: string | URL,
   options: EventStreamOptions & { parse: 'json' | Parse },
 ): EventStream<Events>
+/** For options whose `parse` is not known to the types. */
+export function connect(url: string | URL, options: EventStreamOptions): EventStream<Record<string, unknown>>
 export function connect<Events>(url: string | URL, options: EventStreamOptions = {}): EventStream<Events> {
   return new Stream<Events>(streamSettings(url, options))
 }
