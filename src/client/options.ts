@@ -118,7 +118,7 @@ export interface StreamSettings {
   readonly onGap: ((gap: Gap) => unknown) | undefined
 }
 
-const KNOWN: readonly (keyof EventStreamOptions)[] = [
+export const KNOWN_OPTIONS: readonly (keyof EventStreamOptions)[] = [
   'method',
   'headers',
   'body',
@@ -142,7 +142,7 @@ const KNOWN: readonly (keyof EventStreamOptions)[] = [
 
 /** @throws {SluiceError} SLUICE_BAD_OPTION naming the option, the value and the rule; SLUICE_BAD_HEADER, SLUICE_BAD_ID */
 export function streamSettings(url: string | URL, options: EventStreamOptions): StreamSettings {
-  checkOptions('connect', options, KNOWN)
+  checkOptions('connect', options, KNOWN_OPTIONS)
   const { headers = {}, body, backoff = {}, maxRetries, parse = 'text' } = options
   checkOptions('backoff', backoff, ['base', 'cap'])
   const defaults = CLIENT_DEFAULTS
