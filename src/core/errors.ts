@@ -1,5 +1,5 @@
-// The one error class. Every misuse by the caller ends here, with a stable code that programs may test and
-// a message that people can act on. It knows nothing of the rest of the core.
+// The one error class. Every misuse by the caller and every failure of a client ends here, with a stable code that
+// programs may test and a message that people can act on. It knows nothing of the rest of the core.
 
 /**
  * The stable codes, each with the rule behind it. `docs/errors.md` is held against this table by a test.
@@ -42,7 +42,7 @@ export const ERROR_CODES = {
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /**
- * What every misuse of Sluice throws (or rejects with).
+ * What every misuse of Sluice throws (or rejects with), and what a client whose stream fails is told.
  *
  * `code` is stable over releases; the message names what was given, the rule, and the cure, and may be reworded.
  */
