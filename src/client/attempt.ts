@@ -6,6 +6,7 @@ import { createDecoder, type DecodedEvent, type Decoder } from '../core/event-st
 import { Deadline } from './deadline.ts'
 import { gapOf } from './events.ts'
 import type { StreamSettings } from './options.ts'
+import type { Platform } from './platform.ts'
 import { prepare } from './request.ts'
 import {
   infoOf,
@@ -17,7 +18,6 @@ import {
   textOf,
 } from './response.ts'
 import { retryAfter } from './retry-after.ts'
-import type { Platform } from './stream.ts'
 
 /** How an attempt ended. */
 export type Outcome =

@@ -1,6 +1,18 @@
 // How long to wait before the next attempt: exponential backoff with full jitter, so that the clients of a server that
 // died come back spread over the window, not in waves.
 
+import type { SluiceError } from '../core/errors.ts'
+
+/** What `onRetry` is told. */
+export interface Retry {
+  /** Failures in a row, this one included: 1 for the first. */
+  readonly attempt: number
+  /** Milliseconds until the next attempt. */
+  readonly delay: number
+  /** Why; its `code` is one of SLUICE_NETWORK, SLUICE_STREAM_ENDED, SLUICE_SILENT, SLUICE_CONNECT_TIMEOUT, SLUICE_REFUSED. */
+  readonly cause: SluiceError
+}
+
 /** The longest span that setTimeout takes; what is longer fires at once. */
 export const LONGEST_TIMER = 2_147_483_647
 

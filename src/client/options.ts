@@ -4,9 +4,9 @@ import { checkFunction, checkInteger, checkMilliseconds, checkOneOf, checkOption
 import { SluiceError, shown } from '../core/errors.ts'
 import { DECODE_DEFAULTS } from '../core/event-stream/decode.ts'
 import type { Gap } from '../core/gap.ts'
-import { checkSendableId } from './request.ts'
+import type { Retry } from './backoff.ts'
+import { checkHeaders, checkSendableId } from './headers.ts'
 import type { ResponseInfo } from './response.ts'
-import type { Retry } from './stream.ts'
 
 /** Makes what an event holds of its text. What it throws ends the stream, with `SLUICE_UNPARSABLE`. */
 export type Parse = (data: string, event: string) => unknown
@@ -187,19 +187,6 @@ export function streamSettings(url: string | URL, options: EventStreamOptions): 
     onRetry: maybeFunction('onRetry', options.onRetry),
     onGap: maybeFunction('onGap', options.onGap),
   })
-}
-
-/** @throws {SluiceError} SLUICE_BAD_HEADER, with what the platform says as its cause */
-export function checkHeaders(headers: HeadersInit): Headers {
-  try {
-    return new Headers(headers)
-  } catch (cause) {
-    throw new SluiceError(
-      'SLUICE_BAD_HEADER',
-      `headers (${shown(headers)}) cannot be sent: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    )
-  }
 }
 
 function checkUrl(given: string | URL, ownFetch: boolean): URL {

@@ -1,7 +1,7 @@
 // One attempt's request: what the settings say, and where the stream is to go on.
 
-import { SluiceError, shown } from '../core/errors.ts'
-import { checkHeaders, type StreamSettings } from './options.ts'
+import { checkHeaders, checkSendableId } from './headers.ts'
+import type { StreamSettings } from './options.ts'
 
 /** What fetch is called with. */
 export interface Prepared {
@@ -11,25 +11,6 @@ export interface Prepared {
 
 const encoder = new TextEncoder()
 const LONE_SURROGATE = /\p{Cs}/gu
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it looks for
-const UNSENDABLE = /[\x00-\x08\x0a-\x1f\x7f]/
-
-/**
- * Whether an id can come back to its server in a header. Some that decode cannot (RFC 9110, section 5.5), and to leave
- * one out would lose events without a word.
- *
- * @throws {SluiceError} SLUICE_BAD_ID
- */
-export function checkSendableId(id: string): string {
-  if (UNSENDABLE.test(id)) {
-    throw new SluiceError(
-      'SLUICE_BAD_ID',
-      `The last event ID is ${shown(id)}; with its control characters it cannot go into a header. The server must give others.`,
-    )
-  }
-  return id
-}
-
 /** Rejects with what the functions for headers and body throw, as it is. */
 export async function prepare(
   settings: StreamSettings,

@@ -1,7 +1,6 @@
 // A stream that comes back: attempt after attempt, one at a time, into one inbox from which the iteration takes. It
 // ends exactly once, and afterwards holds no timer, no listener and no connection.
 
-import { type Clock, systemClock } from '../core/clock.ts'
 import { SluiceError } from '../core/errors.ts'
 import type { DecodedEvent } from '../core/event-stream/decode.ts'
 import { Attempt, type Outcome } from './attempt.ts'
@@ -9,19 +8,10 @@ import { Backoff } from './backoff.ts'
 import { gapOf, parseData, type StreamEvent } from './events.ts'
 import { Inbox } from './inbox.ts'
 import type { StreamSettings } from './options.ts'
+import { PLATFORM, type Platform } from './platform.ts'
 
 /** As `EventSource.readyState`: `connecting` includes the waits between attempts. */
 export type StreamState = 'connecting' | 'open' | 'closed'
-
-/** What `onRetry` is told. */
-export interface Retry {
-  /** Failures in a row, this one included: 1 for the first. */
-  readonly attempt: number
-  /** Milliseconds until the next attempt. */
-  readonly delay: number
-  /** Why; its `code` is one of SLUICE_NETWORK, SLUICE_STREAM_ENDED, SLUICE_SILENT, SLUICE_CONNECT_TIMEOUT, SLUICE_REFUSED. */
-  readonly cause: SluiceError
-}
 
 /**
  * What `connect` gives. Iterate it once, in one place: every iterator is the same one. What was not taken is not read
@@ -35,17 +25,6 @@ export interface EventStream<Events = Record<string, string>> extends AsyncItera
   close(): void
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent<Events>, undefined>
 }
-
-/** What tests put in the platform's place. */
-export interface Platform {
-  readonly clock: Clock
-  /** Random numbers in [0, 1). */
-  random(): number
-  /** The wall clock, in milliseconds of UNIX time. */
-  today(): number
-}
-
-const PLATFORM: Platform = Object.freeze({ clock: systemClock, random: Math.random, today: Date.now })
 
 export class Stream<Events> implements EventStream<Events> {
   readonly #settings: StreamSettings
