@@ -8,7 +8,7 @@ import type { Answer } from '../../src/core/opening.ts'
 import { Overload } from '../../src/core/overload.ts'
 import { TokenBucket } from '../../src/core/token-bucket.ts'
 import { CoreHub } from '../support/core-hub.ts'
-import { seeded } from '../support/population.ts'
+import { seeded } from '../support/seeded.ts'
 
 function limited(limits: LimitOptions): CoreHub {
   return new CoreHub({ limits })

@@ -3,17 +3,7 @@
 
 import type { CloseReason } from '../../src/core/close.ts'
 import { Lifetimes } from '../../src/core/lifetimes.ts'
-
-/** Random numbers in [0, 1), the same ones for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = (seed * 0x9e3779b9 + 0x7f4a7c15) >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
-  }
-}
+import { seeded } from './seeded.ts'
 
 export class Dice {
   readonly random: () => number
