@@ -84,7 +84,7 @@ export class Options {
   /** The peers asked for that can run here; the others are told with the reason. */
   peers(notes: string[]): PeerName[] {
     return this.list('peers').filter((name): name is PeerName => {
-      if (!(PEERS as string[]).includes(name)) {
+      if (!(PEERS as readonly string[]).includes(name)) {
         throw new UsageError(`There is no peer "${name}"; there are ${PEERS.join(', ')}.`)
       }
       return available(name as PeerName, notes)

@@ -1,26 +1,26 @@
-// The peers by name. Each is loaded only in the process that runs it, so that one does not weigh on another.
+// The peers by name. Each is loaded only in the process that runs it, so that one does not weigh on another, and by the name
+// of its file, so that who reads this module needs none of them installed.
 
 import { findNginx } from './nchan-config.ts'
 import type { StartPeer } from './peer.ts'
 
-const MODULES = {
-  sluice: () => import('./sluice.ts'),
-  'write-string': () => import('./write.ts'),
-  'write-buffer': () => import('./write-buffer.ts'),
-  'better-sse': () => import('./better-sse.ts'),
-  'better-sse-batch': () => import('./better-sse-batch.ts'),
-  'express-sse': () => import('./express-sse.ts'),
-  'fastify-sse': () => import('./fastify-sse.ts'),
-  hono: () => import('./hono.ts'),
-  nchan: () => import('./nchan.ts'),
-  net: () => import('./net.ts'),
-  'sluice-cluster': () => import('./sluice-cluster.ts'),
-  bare: () => import('./bare.ts'),
-} satisfies Record<string, () => Promise<{ start: StartPeer }>>
+/** Each has a module of its name here. */
+export const PEERS = [
+  'sluice',
+  'write-string',
+  'write-buffer',
+  'better-sse',
+  'better-sse-batch',
+  'express-sse',
+  'fastify-sse',
+  'hono',
+  'nchan',
+  'net',
+  'sluice-cluster',
+  'bare',
+] as const
 
-export type PeerName = keyof typeof MODULES
-
-export const PEERS = Object.keys(MODULES) as PeerName[]
+export type PeerName = (typeof PEERS)[number]
 
 /** Those that fan events out in one process; `bare` only holds connections. */
 export const FAN_OUT_PEERS = PEERS.filter((name) => name !== 'bare' && name !== 'sluice-cluster')
@@ -34,7 +34,8 @@ const PACKAGES: Partial<Record<PeerName, string>> = {
 }
 
 export async function load(name: PeerName): Promise<StartPeer> {
-  return (await MODULES[name]()).start
+  const { start } = (await import(`./${name}.ts`)) as { start: StartPeer } // every module of a peer has it
+  return start
 }
 
 /** Why a peer cannot run here; `undefined` when it can. */
