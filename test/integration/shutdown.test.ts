@@ -42,7 +42,7 @@ test('5,000 connections, a tenth stalled: done within the deadline, everything f
   const clients = run('closing-clients', String(port), String(CONNECTIONS))
   await once(clients, 'message')
 
-  server.send('stall')
+  server.send({ stall: CONNECTIONS / 10 })
   const [{ blocked }] = await once(server, 'message')
   assert.equal(blocked, CONNECTIONS / 10)
 
