@@ -32,6 +32,7 @@ export function overHttp1(socket: Socket, request: Request, listener: Listener):
   socket.on('error', (error: NodeJS.ErrnoException) => {
     reset = error.code
   })
+  let answered = false
   const asked = httpRequest({
     method: request.method,
     path: request.url.pathname + request.url.search,
@@ -40,9 +41,9 @@ export function overHttp1(socket: Socket, request: Request, listener: Listener):
   })
   asked.on('finish', () => listener.sent())
   asked.on('error', (error: NodeJS.ErrnoException) => {
-    told(() => listener.failed(error.code ?? 'ERROR', error.message))
+    // After a response it is the connection's error, and the response's 'close' comes yet.
+    if (!answered) told(() => listener.failed(error.code ?? 'ERROR', error.message))
   })
-  let answered = false
   asked.on('close', () => {
     // A response to no request of ours (101, say) gives no error.
     if (!answered) told(() => listener.failed('ECONNRESET', 'The connection was closed without a response.'))

@@ -23,6 +23,8 @@ export async function nginxProxy(
   /** One port, or several equal servers. */
   upstream: number | readonly number[],
   directives: string,
+  /** Directives of the http block; FOLDER is where it keeps its files. */
+  http = '',
 ): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-nginx-'))
   const port = await freePort()
@@ -47,6 +49,7 @@ http {
       .map((one) => `server 127.0.0.1:${one} max_fails=0;`)
       .join('\n    ')}
   }
+  ${http.replaceAll('FOLDER', folder)}
   server {
     listen 127.0.0.1:${port};
     location / {

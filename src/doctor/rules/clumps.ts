@@ -4,7 +4,7 @@ import type { BlockSeen } from '../observations.ts'
 import { median } from '../text.ts'
 
 /** Blocks closer than this arrived together: one read, or two of one write. */
-const TOGETHER = 50
+const TOGETHER = 20
 /** Events of one clump whose own times are so far apart were not sent together; a busy machine may do it once. */
 const APART = 300
 /** This no busy machine does. */

@@ -41,7 +41,7 @@ export const ending: Rule = ({ main }) => {
 function byTimeout(told: string, silence: number, how: EndKind): Finding {
   const seconds = silence / 1_000
   const whole =
-    Math.abs(seconds - Math.round(seconds)) < 0.15
+    Math.abs(seconds - Math.round(seconds)) < 0.25
       ? ` That is close to ${Math.round(seconds)} s, as timeouts are set.`
       : ''
   // In good order it may also be the application that has nothing more to say.
