@@ -58,7 +58,7 @@ export function overHttp1(socket: Socket, request: Request, listener: Listener):
       framing,
       maxConcurrentStreams: undefined,
     })
-    received.on('data', (bytes: Buffer) => listener.bytes(bytes))
+    if (request.read) received.on('data', (bytes: Buffer) => listener.bytes(bytes))
     received.on('error', () => {}) // 'close' follows
     received.on('close', () => {
       if (received.complete) told(() => listener.ended(framing === 'close' ? 'fin' : 'complete', undefined))
@@ -111,7 +111,7 @@ export function overHttp2(socket: Socket, request: Request, listener: Listener):
     })
   })
   let ended = false
-  stream.on('data', (bytes: Buffer) => listener.bytes(bytes))
+  if (request.read) stream.on('data', (bytes: Buffer) => listener.bytes(bytes))
   stream.on('end', () => {
     ended = true
   })

@@ -14,6 +14,8 @@ export interface Request {
   readonly headers: Readonly<Record<string, string | string[]>>
   readonly insecure: boolean
   readonly http2: boolean
+  /** Whether the body is read; what only wants an answer leaves it to the kernel. */
+  readonly read: boolean
   /** How long it may take in all, in milliseconds. */
   readonly within: number
 }

@@ -165,6 +165,7 @@ class Asker {
       this.#ask({
         headers: { ...this.#headers, 'accept-encoding': 'identity' },
         http2: false,
+        read: false,
         within: SEVEN_WITHIN,
       }),
     )
@@ -211,7 +212,7 @@ class Asker {
   }
 
   async #short(request: Pick<Request, 'headers'> & Partial<Request>): Promise<Exchange> {
-    const asked = this.#ask({ ...request, within: SHORT })
+    const asked = this.#ask({ ...request, read: false, within: SHORT })
     await asked.answered
     asked.stop()
     await asked.over
@@ -220,7 +221,14 @@ class Asker {
 
   #ask(request: Pick<Request, 'headers' | 'within'> & Partial<Request>): Running {
     const { insecure, http1 } = this.#options
-    const running = exchange({ url: this.url, method: 'GET', insecure, http2: !http1, ...request })
+    const running = exchange({
+      url: this.url,
+      method: 'GET',
+      insecure,
+      http2: !http1,
+      read: true,
+      ...request,
+    })
     const stop = (): void => running.stop()
     if (this.#signal.aborted) stop()
     this.#signal.addEventListener('abort', stop)

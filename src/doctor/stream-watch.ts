@@ -7,7 +7,7 @@ import type { BlockSeen, StreamSeen } from './observations.ts'
 import { findStamp } from './stamps.ts'
 
 /** Decoded bytes that are read of one body; more is a flood, and says nothing new. */
-export const MAX_BODY_BYTES = 33_554_432
+export const MAX_BODY_BYTES = 16_777_216
 /** Blocks that are remembered one by one. */
 export const MAX_BLOCKS = 10_000
 /** The largest event that is put together. */
@@ -134,19 +134,28 @@ export class StreamWatch {
       if (byte === CR) this.#afterCr = true
       else this.#lineEnds.lf += 1
       if (this.#lineLength > 0) {
-        this.#line(this.#head.subarray(0, Math.min(this.#lineLength, LINE_HEAD)).toString('utf8'))
+        this.#line(this.#head.subarray(0, Math.min(this.#lineLength, LINE_HEAD)))
         this.#lineLength = 0
         continue
       }
-      this.#decoder.write(bytes.subarray(handed, index + 1))
-      handed = index + 1
+      // Beyond what is remembered block by block, the decoder gets all at once: of a flood only the count matters.
+      if (this.#blockCount < MAX_BLOCKS) {
+        this.#decoder.write(bytes.subarray(handed, index + 1))
+        handed = index + 1
+      }
       this.#endBlock(at)
     }
     if (handed < bytes.length) this.#decoder.write(bytes.subarray(handed))
     this.#bytes += bytes.length
   }
 
-  #line(text: string): void {
+  #line(head: Buffer): void {
+    // Of a flood only the blocks are counted.
+    if (this.#blockCount >= MAX_BLOCKS) {
+      this.#block.fields += 1
+      return
+    }
+    const text = head.toString('utf8')
     const colon = text.indexOf(':')
     if (colon === 0) {
       this.#block.comments += 1
@@ -186,8 +195,8 @@ export class StreamWatch {
     // An empty line on its own is no block.
     if (comments + fields === 0) return
     this.#blockCount += 1
-    if (named && !fired) this.#datalessEvents += 1
     if (this.#blocks.length >= MAX_BLOCKS) return
+    if (named && !fired) this.#datalessEvents += 1
     this.#blocks.push({
       begunAt,
       at,

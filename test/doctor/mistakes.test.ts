@@ -240,7 +240,11 @@ describe('mistakes', { concurrency: 4, timeout: 60_000 }, () => {
 
   test('ends after each event, and refuses with a retry', async (t) => {
     const [polling, refusing, closing] = await Promise.all([
-      runs(t, (_req, res) => void res.writeHead(200, { ...STREAM, 'content-length': '19' }).end('id: 7\ndata: once!\n\n')),
+      runs(
+        t,
+        (_req, res) =>
+          void res.writeHead(200, { ...STREAM, 'content-length': '19' }).end('id: 7\ndata: once!\n\n'),
+      ),
       runs(t, (_req, res) => void res.writeHead(200, STREAM).end('retry: 5000\n\n')),
       runs(t, (_req, res) => {
         res.removeHeader('transfer-encoding')
