@@ -124,7 +124,10 @@ export function overHttp2(socket: Socket, request: Request, listener: Listener):
       told(() => listener.failed(fault ?? nameOf(code), 'The stream was closed without a response.'))
     else if (code === constants.NGHTTP2_NO_ERROR && ended && !socket.destroyed && fault === undefined) {
       told(() => listener.ended('complete', undefined))
-    } else told(() => listener.ended('h2-reset', fault ?? nameOf(code)))
+    } else {
+      // Node gives a code of its own to streams whose connection is gone.
+      told(() => listener.ended('h2-reset', socket.destroyed ? fault : nameOf(code)))
+    }
   })
   stream.end()
   return {

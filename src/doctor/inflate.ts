@@ -13,6 +13,9 @@ import {
 /** What is asked for with Accept-Encoding. Browsers offer more, but these are what servers choose. */
 export const ACCEPT_ENCODING = 'gzip, deflate, br'
 
+/** Each piece that comes out costs a turn through the thread pool. */
+const CHUNK = 65_536
+
 export class Inflate {
   readonly #stream: BrotliDecompress | Gunzip | Inflater | undefined
 
@@ -47,12 +50,13 @@ export class Inflate {
 /** A stream that is cut short is decoded as far as it goes: the cut is told by how the response ended. */
 function make(coding: string) {
   const { Z_SYNC_FLUSH, BROTLI_OPERATION_FLUSH } = constants
+  const zlib = { flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH, chunkSize: CHUNK }
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
-      return createGunzip({ flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH })
+      return createGunzip(zlib)
     case 'deflate':
-      return createInflate({ flush: Z_SYNC_FLUSH, finishFlush: Z_SYNC_FLUSH })
+      return createInflate(zlib)
     case 'br':
       return createBrotliDecompress({ flush: BROTLI_OPERATION_FLUSH, finishFlush: BROTLI_OPERATION_FLUSH })
     default:

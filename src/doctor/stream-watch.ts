@@ -112,26 +112,25 @@ export class StreamWatch {
 
   #read(bytes: Uint8Array, at: number): void {
     let handed = 0
-    for (let index = 0; index < bytes.length; index += 1) {
-      const byte = bytes[index] as number // within its length
-      const offset = this.#bytes + index
+    let index = 0
+    while (this.#bytes + index < BOM.length && bytes[index] === BOM[this.#bytes + index]) index += 1
+    while (index < bytes.length) {
       if (this.#afterCr) {
         this.#afterCr = false
-        if (byte === LF) {
+        if (bytes[index] === LF) {
           this.#lineEnds.crlf += 1
+          index += 1
           continue
         }
         this.#lineEnds.cr += 1
       }
-      if (offset < BOM.length && byte === BOM[offset] && this.#lineLength === 0) continue
       if (this.#block.bytes === 0) this.#block.begunAt = at
+      const end = lineEnd(bytes, index)
+      this.#addToLine(bytes.subarray(index, end))
+      if (end === bytes.length) break
       this.#block.bytes += 1
-      if (byte !== LF && byte !== CR) {
-        if (this.#lineLength < LINE_HEAD) this.#head[this.#lineLength] = byte
-        this.#lineLength += 1
-        continue
-      }
-      if (byte === CR) this.#afterCr = true
+      index = end + 1
+      if (bytes[end] === CR) this.#afterCr = true
       else this.#lineEnds.lf += 1
       if (this.#lineLength > 0) {
         this.#line(this.#head.subarray(0, Math.min(this.#lineLength, LINE_HEAD)))
@@ -140,13 +139,20 @@ export class StreamWatch {
       }
       // Beyond what is remembered block by block, the decoder gets all at once: of a flood only the count matters.
       if (this.#blockCount < MAX_BLOCKS) {
-        this.#decoder.write(bytes.subarray(handed, index + 1))
-        handed = index + 1
+        this.#decoder.write(bytes.subarray(handed, index))
+        handed = index
       }
       this.#endBlock(at)
     }
     if (handed < bytes.length) this.#decoder.write(bytes.subarray(handed))
     this.#bytes += bytes.length
+  }
+
+  #addToLine(part: Uint8Array): void {
+    const room = LINE_HEAD - this.#lineLength
+    if (room > 0) this.#head.set(room < part.length ? part.subarray(0, room) : part, this.#lineLength)
+    this.#lineLength += part.length
+    this.#block.bytes += part.length
   }
 
   #line(head: Buffer): void {
@@ -208,6 +214,13 @@ export class StreamWatch {
       stamp,
     })
   }
+}
+
+/** Where the line that goes on at `from` ends, or the bytes' length. */
+function lineEnd(bytes: Uint8Array, from: number): number {
+  let index = from
+  while (index < bytes.length && bytes[index] !== LF && bytes[index] !== CR) index += 1
+  return index
 }
 
 function newBlock() {
