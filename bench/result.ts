@@ -53,13 +53,19 @@ export function result(
     at: new Date().toISOString(),
     machine: machine(),
     versions: versions(),
-    command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+    command: command(process.argv.slice(2)),
     method,
     runs: measured.runs,
     summary: summarise(measured.runs),
     ...(measured.ratios ? { ratios: measured.ratios } : {}),
     notes: measured.notes ?? [],
   }
+}
+
+/** What somebody else would type: where this result was kept is nobody's business. */
+export function command(argv: readonly string[]): string {
+  const kept = argv.filter((word, index) => word !== '--json' && argv[index - 1] !== '--json')
+  return ['npm run bench --', ...kept.filter((word) => !word.startsWith('--json='))].join(' ')
 }
 
 export function summarise(runs: readonly Run[]): Summary[] {

@@ -9,7 +9,9 @@ import { CHANNEL_DEFAULTS } from '../src/core/channel.ts'
 import { CLOSE_REASONS } from '../src/core/close.ts'
 import { FINDINGS } from '../src/core/diagnosis.ts'
 import { ERROR_CODES } from '../src/core/errors.ts'
+import { Hub } from '../src/core/hub.ts'
 import { HUB_DEFAULTS } from '../src/core/hub-options.ts'
+import { FINDING_CODES } from '../src/doctor/codes.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -77,11 +79,43 @@ test('the documents link to what exists', () => {
     'docs/errors.md',
     'docs/diagnosis.md',
     'docs/decisions.md',
+    'docs/disconnects.md',
+    'docs/doctor.md',
+    'docs/client.md',
+    'docs/benchmarks.md',
+    'bench/README.md',
   ]) {
     for (const [, target = ''] of read(file).matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       assert.ok(existsSync(join(root, dirname(file), target)), `${file} links to ${target}`)
     }
   }
+})
+
+test('docs/disconnects.md explains every close reason, and names only what exists', () => {
+  const text = read('docs/disconnects.md')
+  assert.deepEqual([...table('docs/disconnects.md').keys()], Object.keys(CLOSE_REASONS))
+  // Findings are named after the words that introduce them.
+  const named = (words: string): string[] =>
+    [...text.matchAll(new RegExp(`${words}: ((?:\\x60[\\w-]+\\x60(?:, )?)+)`, 'g'))].flatMap(
+      ([, list = '']) => list.split(', ').map((code) => code.replaceAll('`', '')),
+    )
+  const diagnosed = named('`hub\\.diagnose\\(\\)`')
+  assert.ok(diagnosed.length >= 4)
+  for (const code of diagnosed) assert.ok(Object.hasOwn(FINDINGS, code), `diagnose has no ${code}`)
+  const probed = named('[Dd]octor')
+  assert.ok(probed.length >= 8)
+  for (const code of probed) assert.ok(Object.hasOwn(FINDING_CODES, code), `the doctor has no ${code}`)
+  const options = /createHub\(\{ (\w+)/g
+  for (const [, option = ''] of text.matchAll(options)) {
+    assert.doesNotThrow(() => new Hub({ [option]: 50_000 }), option)
+  }
+  const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+  for (const [, anchor = ''] of text.matchAll(/\]\(#([^)]+)\)/g)) assert.ok(headings.includes(anchor), anchor)
 })
 
 test('the core imports nothing of Node, and imports point down', () => {

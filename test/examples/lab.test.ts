@@ -257,3 +257,66 @@ test('in a browser: figures are drawn, events shown, and a dropped connection re
   assert.equal(await page.locator('#feed .event-name', { hasText: /^hole$/ }).count(), 0)
   assert.deepEqual(complaints, [])
 })
+
+interface TrialData {
+  fault: string
+  cured: string | null
+  seconds: number
+  closedByPeer: number
+  findings: { code: string; evidence: Record<string, number> }[]
+}
+
+test('a proxy that is configured wrongly is found out, and the cure that is named cures it', {
+  timeout: 120_000,
+}, async (t) => {
+  const url = await openLab(t)
+  const client = await read(t, `${url}/events?channels=trial`)
+  const latest = (): TrialData | undefined => parsed<TrialData>(client, 'trial').at(-1)
+  const until = async (done: (state: TrialData) => boolean, what: string): Promise<TrialData> => {
+    const end = performance.now() + 60_000
+    for (;;) {
+      const state = latest()
+      if (state && done(state)) return state
+      if (performance.now() > end) throw new Error(`no ${what}; the last: ${JSON.stringify(state)}`)
+      await client.count(client.events.length + 1)
+    }
+  }
+  assert.equal((await post(`${url}/trial`, { fault: 'idle' })).status, 200)
+  const found = await until(({ findings }) => findings.length > 0, 'finding')
+  assert.equal(found.findings[0]?.code, 'idle-timeout')
+  const { valueMs = 0 } = found.findings[0]?.evidence ?? {}
+  assert.ok(Math.abs(valueMs / 5_000 - 1) < 0.05, `${valueMs}`)
+
+  assert.equal((await post(`${url}/trial`, { cure: true })).status, 200)
+  const cured = await until(({ cured, seconds }) => cured !== null && seconds > 0, 'cure')
+  assert.match(cured.cured ?? '', /^heartbeat: 2\d\d\d$/)
+  // Longer than the proxy endures silence, every client included.
+  const seen = client.events.length
+  for (let n = 1; n <= 12; n += 1) await client.count(seen + n)
+  // One that was on its way when the hub was exchanged may have left at once.
+  assert.equal(latest()?.closedByPeer, cured.closedByPeer)
+  assert.ok(cured.closedByPeer <= 2, `${cured.closedByPeer}`)
+  assert.deepEqual(latest()?.findings, [])
+
+  assert.equal((await post(`${url}/trial`, { fault: 'none' })).status, 200)
+  await until(({ fault }) => fault === 'none', 'end')
+  assert.equal((await post(`${url}/trial`, { cure: true })).status, 409)
+  assert.equal((await post(`${url}/trial`, { fault: 'gremlins' })).status, 400)
+})
+
+test('the page shows the hub’s health, and a trial while it runs', {
+  ...need('Chromium', findChromium()),
+  timeout: 60_000,
+}, async (t) => {
+  const url = await openLab(t)
+  const page = await openPage(t)
+  await page.goto(url)
+  await page.locator('#counters div:first-child dd', { hasText: /^1$/ }).waitFor()
+  assert.equal(await page.locator('#trial').isVisible(), false)
+  await page.click('button[data-fault=age]')
+  await page.getByText('40 clients open').waitFor()
+  assert.match((await page.textContent('#trial-words')) ?? '', /after 8 s/)
+  assert.equal(await page.locator('#cure').isVisible(), false)
+  await page.click('button[data-fault=none]')
+  await page.locator('#trial').waitFor({ state: 'hidden' })
+})

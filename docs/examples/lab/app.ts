@@ -8,8 +8,10 @@ import { startCloses } from './closes.ts'
 import { createCrowdControl } from './crowd-control.ts'
 import { startFigures } from './figures.ts'
 import { type Following, follow } from './follow.ts'
+import { startHealth } from './health.ts'
 import { createPages } from './pages.ts'
 import { createRoutes } from './routes.ts'
+import { createTrial } from './trial.ts'
 
 const DEFAULTS = Object.freeze({
   /** How long a write waits for its reader before the connection is `stalled`. Short, so that one can watch it happen. */
@@ -58,12 +60,13 @@ export function createLab(options: LabOptions = {}): Lab {
     return { host: connectable(address), port }
   }
   const crowd = createCrowdControl(channels, address, note)
+  const trial = createTrial(channels.trial)
   const pages = createPages(hub, () => ({
     retry,
     stallTimeout,
     follow: options.follow === undefined ? null : { file: options.follow, state: following?.state },
   }))
-  server.on('request', createRoutes({ hub, channels, crowd, pages, note, host: () => address().host }))
+  server.on('request', createRoutes({ hub, channels, crowd, trial, pages, note, host: () => address().host }))
 
   return {
     server,
@@ -76,7 +79,11 @@ export function createLab(options: LabOptions = {}): Lab {
           resolve()
         })
       })
-      stops.push(startFigures(hub, channels.figures), startCloses(hub, channels.closes))
+      stops.push(
+        startFigures(hub, channels.figures),
+        startCloses(hub, channels.closes),
+        startHealth(hub, channels.health),
+      )
       if (options.follow !== undefined) {
         following = follow({
           path: options.follow,
@@ -91,6 +98,7 @@ export function createLab(options: LabOptions = {}): Lab {
     async close() {
       for (const stop of stops) stop()
       await following?.stop()
+      await trial.stop()
       await hub.close({ within: 2_000, reconnectOver: 3_000 })
       await crowd.stop()
       if (!server.listening) return

@@ -21,6 +21,10 @@ const OPTIONS = {
   closes: STATE,
   /** How the crowd is doing. */
   crowd: STATE,
+  /** The hub's counters and its diagnosis. */
+  health: STATE,
+  /** The trial behind a misconfigured proxy. */
+  trial: STATE,
   /** Something for the crowd to read, while there is one. */
   ticks: { maxEvents: 100, maxAge: 10_000 },
   /** The firehose. Little is kept: who cannot follow is meant to fall behind, and costs nothing meanwhile. */

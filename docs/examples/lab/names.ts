@@ -20,6 +20,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   'name',
   'closes',
   'crowd',
+  'health',
+  'trial',
 ])
 
 export interface Names {

@@ -18,6 +18,7 @@ const FILES: ReadonlyMap<string, readonly [file: string, type: string]> = new Ma
   ['/stream.js', ['stream.js', SCRIPT]],
   ['/panels.js', ['panels.js', SCRIPT]],
   ['/actions.js', ['actions.js', SCRIPT]],
+  ['/diagnosis.js', ['diagnosis.js', SCRIPT]],
   ['/dom.js', ['dom.js', SCRIPT]],
 ])
 

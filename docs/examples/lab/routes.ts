@@ -8,18 +8,29 @@ import { HttpError, readFields, refuseCrossOrigin, refuseForeignHost, sendJson }
 import { createNames } from './names.ts'
 import { servePage } from './page-files.ts'
 import type { Pages } from './pages.ts'
+import { FAULTS, type Fault } from './proxy.ts'
+import type { Trial } from './trial.ts'
 
 export interface RoutesOptions {
   hub: Hub
   channels: Channels
   crowd: CrowdControl
+  trial: Trial
   pages: Pages
   note: (text: string) => void
   /** The address that the server listens on. */
   host: () => string
 }
 
-export function createRoutes({ hub, channels, crowd, pages, note, host }: RoutesOptions): RequestListener {
+export function createRoutes({
+  hub,
+  channels,
+  crowd,
+  trial,
+  pages,
+  note,
+  host,
+}: RoutesOptions): RequestListener {
   const names = createNames(channels.names)
   /** A page asked to be dropped and to find its history gone. */
   let forgetting = false
@@ -70,7 +81,26 @@ export function createRoutes({ hub, channels, crowd, pages, note, host }: Routes
     sendJson(res, 200, { count: await crowd.order(action, count) })
   }
 
+  async function experiment(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const { fault, cure } = await readFields(req)
+    if (cure === true) {
+      const cured = await trial.cure()
+      if (cured === null)
+        throw new HttpError(409, 'LAB_NO_FINDING', 'There is no finding to cure yet; wait for one.')
+      note(`The trial was cured: ${cured}`)
+      return sendJson(res, 200, { cured })
+    }
+    if (typeof fault !== 'string' || !Object.hasOwn(FAULTS, fault)) {
+      const known = Object.keys(FAULTS).join(', ')
+      throw new HttpError(400, 'LAB_BAD_FAULT', `fault must be one of ${known}.`)
+    }
+    await trial.begin(fault as Fault) // one of its keys
+    if (fault !== 'none') note(`A proxy stands in front of the trial: it ${FAULTS[fault as Fault]}`)
+    sendJson(res, 200, { fault })
+  }
+
   const posts = new Map([
+    ['/trial', experiment],
     ['/publish', publish],
     ['/drop', drop],
     ['/crowd', order],

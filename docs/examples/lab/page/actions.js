@@ -84,6 +84,24 @@ export function wireCrowd() {
   }
 }
 
+export function wireTrial() {
+  for (const button of document.querySelectorAll('button[data-fault]')) {
+    if (!(button instanceof HTMLButtonElement)) continue
+    button.addEventListener('click', () =>
+      say(byId('tried'), async () => {
+        await post('/trial', { fault: button.dataset.fault })
+        return ''
+      }),
+    )
+  }
+  byId('cure').addEventListener('click', () =>
+    say(byId('tried'), async () => {
+      const { cured } = await post('/trial', { cure: true })
+      return `Set: ${cured}. The clients begin anew.`
+    }),
+  )
+}
+
 export function wirePublish() {
   const form = /** @type {HTMLFormElement} */ (byId('publish'))
   form.addEventListener('submit', (event) => {

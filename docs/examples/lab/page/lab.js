@@ -1,14 +1,15 @@
 // @ts-check
 // The page: one stream in, and where each of its events goes.
 
-import { wireConnection, wireCrowd, wirePublish } from './actions.js'
+import { wireConnection, wireCrowd, wirePublish, wireTrial } from './actions.js'
 import { Charts } from './charts.js'
+import { drawHealth, drawTrial } from './diagnosis.js'
 import { byId, counted, setText, whole } from './dom.js'
 import { Feed } from './feed.js'
 import { drawCloses, drawConnection, drawCrowd } from './panels.js'
 import { Stream } from './stream.js'
 
-const CHANNELS = ['names', 'figures', 'events', 'lines', 'notes', 'closes', 'crowd']
+const CHANNELS = ['names', 'figures', 'events', 'lines', 'notes', 'closes', 'crowd', 'health', 'trial']
 const MEGABYTE = 1024 * 1024
 
 /** @param {number} value */
@@ -125,6 +126,10 @@ function onEvent({ name, data, id, replayed }) {
       return drawCloses(JSON.parse(data))
     case 'crowd':
       return drawCrowd(JSON.parse(data))
+    case 'health':
+      return drawHealth(JSON.parse(data))
+    case 'trial':
+      return drawTrial(JSON.parse(data))
     case 'name':
       return
     default:
@@ -212,7 +217,7 @@ function onChange() {
   })
 }
 
-for (const chip of document.querySelectorAll('.chip')) {
+for (const chip of document.querySelectorAll('.chip[data-kind], #hold')) {
   if (!(chip instanceof HTMLElement)) continue
   chip.addEventListener('click', () => {
     const pressed = chip.getAttribute('aria-pressed') !== 'true'
@@ -227,6 +232,7 @@ drawCrowd({ open: 0, connecting: 0, stalled: 0, failed: 0, load: false })
 drawCloses({ counts: {}, last: {} })
 wireConnection(stream)
 wireCrowd()
+wireTrial()
 wirePublish()
 // The countdown to the next attempt moves without events.
 setInterval(() => {

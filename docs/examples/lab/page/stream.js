@@ -51,6 +51,8 @@ const NAMES = [
   'name',
   'closes',
   'crowd',
+  'health',
+  'trial',
 ]
 
 export class Stream {
