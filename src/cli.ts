@@ -25,6 +25,7 @@ if (command === 'doctor') {
       out: (text) => void stdout.write(text),
       err: (text) => void stderr.write(text),
       colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+      watched: stderr.isTTY === true,
       width: stdout.columns ?? 100,
     },
     interrupt.signal,

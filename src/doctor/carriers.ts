@@ -93,11 +93,15 @@ export function overHttp2(socket: Socket, request: Request, listener: Listener):
   session.on('goaway', (code) => {
     if (code !== 0) fault ??= nameOf(code)
   })
+  const headers: Record<string, string | string[]> = { ...request.headers }
+  const authority = String(headers.host ?? request.url.host)
+  delete headers.host
+  for (const name of OF_CONNECTIONS) delete headers[name]
   const stream = session.request({
     ':method': request.method,
     ':path': request.url.pathname + request.url.search,
-    ':authority': request.url.host,
-    ...request.headers,
+    ':authority': authority,
+    ...headers,
   })
   stream.on('ready', () => listener.sent())
   stream.on('response', (headers) => {
@@ -139,6 +143,15 @@ export function overHttp2(socket: Socket, request: Request, listener: Listener):
     },
   }
 }
+
+/** RFC 9113, section 8.2.2: what HTTP/2 does not carry, if the user gave it. */
+const OF_CONNECTIONS = [
+  'connection',
+  'proxy-connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+] as const
 
 /** RFC 9113, section 7: the name of an error code. */
 function nameOf(code: number | undefined): string {

@@ -74,7 +74,7 @@ export const FINDING_CODES = {
   'no-transform': {
     means:
       'Cache-Control does not say no-transform: proxies may compress the stream, and hold it back for that.',
-    cure: 'Cache-Control: no-cache, no-store, no-transform (Cloudflare and the compression middleware of Node obey it, nginx does not).',
+    cure: 'Cache-Control: no-cache, no-store, no-transform (Cloudflare, HAProxy and Node’s compression middleware obey it, nginx does not).',
   },
   cached: {
     means: 'The answer came out of a cache, so it is somebody’s old stream.',
@@ -124,11 +124,11 @@ export const FINDING_CODES = {
   'first-byte-late': {
     means:
       'Headers came, and the first byte of the body late or not at all: Safari and Firefox, and some proxies, wait for it.',
-    cure: 'Write a comment (":\\n\\n") or retry: block as soon as the stream opens; if the server does, a proxy holds it back: nginx proxy_buffering off, Apache flushpackets=on, HAProxy no option http-buffer-request, Cloudflare no buffering rule.',
+    cure: 'Write a comment (":\\n\\n") or retry: block as soon as the stream opens; if the server does, a proxy holds it back: nginx proxy_buffering off, Apache flushpackets=on, Cloudflare Response Buffering off.',
   },
   'held-back': {
     means: 'Events arrive in clumps though they were sent apart: something buffers the stream.',
-    cure: 'nginx: proxy_buffering off, or X-Accel-Buffering: no (and not proxy_ignore_headers X-Accel-Buffering); Apache: ProxyPass … flushpackets=on; IIS/ARR: response buffer threshold 0; the application: flush after every event.',
+    cure: 'nginx: proxy_buffering off, or X-Accel-Buffering: no from the application (and not proxy_ignore_headers X-Accel-Buffering), and proxy_http_version 1.1; Apache: ProxyPass … flushpackets=on; IIS: responseBufferLimit 0; Cloudflare: Response Buffering off; the application: flush after every event.',
   },
   clumps: {
     means:
@@ -147,7 +147,7 @@ export const FINDING_CODES = {
   },
   cut: {
     means: 'The stream was cut in the middle: a reset, or an end without the last chunk.',
-    cure: 'A crash or restart of the application, or a maximum duration: HAProxy hard-stop-after, gunicorn --timeout, PHP max_execution_time, serverless limits (Lambda, Vercel), Cloud Run request timeout. Rotate streams below it (Sluice: maxAge) with ids to resume by.',
+    cure: 'A crash or restart of the application, or a maximum duration: HAProxy hard-stop-after at a reload, gunicorn --timeout, PHP max_execution_time, serverless limits (Lambda, Vercel), Cloud Run request timeout. Rotate streams below it (Sluice: maxAge) with ids to resume by.',
   },
   ends: {
     means:

@@ -106,6 +106,8 @@ export function exchange(request: Request): Running {
   function begin({ socket, http2, certificate: fault }: Dialled): void {
     connectedAt = now()
     certificate = fault
+    // Until the carrier has it: Node may refuse to send what the user gave.
+    carrier = { destroy: () => socket.destroy() }
     carrier = (http2 ? overHttp2 : overHttp1)(socket, request, {
       sent() {
         sentAt ??= now()

@@ -6,18 +6,23 @@ import { DOCTOR_USAGE, Refusal, readOptions } from './options.ts'
 import { probe } from './probe.ts'
 import { json, table } from './report.ts'
 import { diagnose, worst } from './rules.ts'
+import { duration } from './text.ts'
 
 /** Where the doctor speaks: a process's streams, or a test's. */
 export interface Terminal {
   out(text: string): void
   err(text: string): void
   readonly colour: boolean
+  /** Whether a person is watching. */
+  readonly watched: boolean
   readonly width: number
 }
 
 /** Exit statuses; `--help` documents them. */
 const STATUS: Readonly<Record<Severity, number>> = { ok: 0, info: 0, warning: 1, error: 2 }
 const COULD_NOT_RUN = 3
+/** A wait at which one begins to wonder. */
+const LONG = 10_000
 
 /**
  * Probes and prints. Never rejects for what a server does.
@@ -37,6 +42,9 @@ export async function doctor(argv: string[], terminal: Terminal, signal: AbortSi
   if (options === 'help') {
     terminal.out(DOCTOR_USAGE)
     return 0
+  }
+  if (terminal.watched && options.wait >= LONG) {
+    terminal.err(`Watching for ${duration(options.wait)}; Ctrl-C ends it with what is known by then.\n`)
   }
   const seen = await probe(options, signal)
   const findings = diagnose(seen)

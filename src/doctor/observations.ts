@@ -37,7 +37,7 @@ export interface Redirect {
   readonly location: string | undefined
   /** Where it led, if it was followed. */
   readonly to: string | undefined
-  readonly why?: 'no-location' | 'bad-location' | 'insecure' | 'too-many'
+  readonly why?: 'no-location' | 'bad-location' | 'insecure' | 'too-many' | 'too-slow'
 }
 
 export interface Resume {

@@ -93,17 +93,18 @@ class Asker {
       const { response } = main.seen()
       const arrived = { main, plain, redirects }
       if (!response || !REDIRECTS.has(response.status) || this.#signal.aborted) return arrived
-      const redirect = this.#follow(response.status, response.headers.location, redirects.length)
+      const late = redirects.length > 0 && performance.now() > deadline
+      const redirect = this.#follow(response.status, response.headers.location, redirects.length, late)
       redirects.push(redirect)
       if (redirect.to === undefined) return arrived
       main.stop()
       await Promise.all([main.over, plain])
-      // A chain of redirects has the same time as one answer, and each a second at least.
+      // A chain of redirects has the same time as one answer, and the last of it a second at least.
       within = Math.max(1_000, deadline - performance.now())
     }
   }
 
-  #follow(status: number, location: string | undefined, before: number): Redirect {
+  #follow(status: number, location: string | undefined, before: number, late: boolean): Redirect {
     const from = this.url
     const redirect = { status, from: from.href, location, to: undefined }
     if (location === undefined) return { ...redirect, why: 'no-location' }
@@ -111,6 +112,7 @@ class Asker {
     if (to?.protocol !== 'http:' && to?.protocol !== 'https:') return { ...redirect, why: 'bad-location' }
     if (from.protocol === 'https:' && to.protocol === 'http:') return { ...redirect, why: 'insecure' }
     if (before >= MAX_REDIRECTS) return { ...redirect, why: 'too-many' }
+    if (late) return { ...redirect, why: 'too-slow' }
     // The user's headers (cookies, tokens) are for the origin that they named.
     if (to.origin !== from.origin) this.#headers = headersOf({ ...this.#options, headers: [] })
     this.url = to

@@ -133,6 +133,16 @@ describe('hostile servers', { concurrency: 3, timeout: 60_000 }, () => {
     seen.says('too-large', 'info', /16\.\d MiB/)
   })
 
+  test('redirects, each of them slow, without end', async (t) => {
+    const { url } = await mistaken(t, (_req, res) => {
+      setTimeout(() => res.writeHead(302, { location: `/${Math.random()}` }).end(), 700)
+    })
+    const start = performance.now()
+    const seen = await examine(url, '--wait', '2')
+    assert.ok(performance.now() - start < 6_000)
+    seen.says('redirect-broken', 'error', /when the time was up/)
+  })
+
   test('an id that no header can carry is not sent back', async (t) => {
     const { url } = await mistaken(t, (_req, res) => {
       res.writeHead(200, STREAM)

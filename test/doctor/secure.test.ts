@@ -49,7 +49,8 @@ async function over2(
     for (const session of sessions) session.destroy()
     server.close()
   })
-  return examine(`https://127.0.0.1:${port}/`, '--insecure', '--wait', '2')
+  const headers = ['--header', 'Connection: keep-alive', '--header', 'Host: named.example']
+  return examine(`https://127.0.0.1:${port}/`, '--insecure', '--wait', '2', ...headers)
 }
 
 function dripping(stream: ServerHttp2Stream): void {

@@ -55,6 +55,11 @@ function redirected({ status, from, location, to, why }: Redirect): Finding {
       return error('redirect-broken', `${status} to ${where}, which is no http or https URL.`)
     case 'insecure':
       return error('redirect-broken', `${status} from https to ${where}: browsers block it as mixed content.`)
+    case 'too-slow':
+      return error(
+        'redirect-broken',
+        `Still redirected when the time was up, last with ${status} to ${where}.`,
+      )
     case 'too-many':
       return error('redirect-broken', `Redirected more than 20 times, last with ${status} to ${where}.`)
   }
