@@ -178,7 +178,10 @@ test('the parts: options, plan, medians, percentiles, an event of the size asked
   const samples = new Samples()
   for (let n = 1; n <= 2_000; n += 1) samples.add(n)
   assert.deepEqual(percentiles(samples.take()), { p50: 1_000, p99: 1_980, p999: 1_998, max: 2_000 })
-  assert.equal(command(['idle', '--json', '/tmp/x', '--rounds', '2', '--json=-']), 'npm run bench -- idle --rounds 2')
+  assert.equal(
+    command(['idle', '--json', '/tmp/x', '--rounds', '2', '--json=-']),
+    'npm run bench -- idle --rounds 2',
+  )
   assert.equal(ratio('x', 1, 'at least', 1.4).ok, false)
   assert.equal(ratio('x', 1, 'at most', 1.2).ok, true)
   assert.equal(new EventMaker(150).make(0).data.length, 120)

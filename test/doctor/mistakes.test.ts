@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer as createNetServer, type Socket } from 'node:net'
 import { describe, type TestContext, test } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import compression from 'compression'
 import { drip, type Examined, examine, mistaken, STREAM } from '../support/doctor.ts'
 import { eventually, listen } from '../support/server.ts'
@@ -199,6 +200,21 @@ describe('mistakes', { concurrency: 4, timeout: 60_000 }, () => {
     ])
     lie.says('compression-unreadable', 'error')
     unasked.says('compression-unreadable', 'error', /zstd/)
+  })
+
+  test('a compressed stream that ends: what came last is counted, in every coding', async (t) => {
+    const codings = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync, 'x-gzip': gzipSync }
+    await Promise.all(
+      Object.entries(codings).map(async ([coding, compress]) => {
+        const seen = await runs(t, (_req, res) => {
+          res.writeHead(200, { ...STREAM, 'content-encoding': coding })
+          res.end(compress(`${event(1)}${event(2)}data: unfinished`))
+        })
+        seen.says('compressed', 'info', /2 blocks/)
+        seen.says('ends', 'warning', /2 events/)
+        seen.says('unterminated', 'warning', /16 bytes/)
+      }),
+    )
   })
 
   test('server.timeout kills streams in silence: after how long, and how', async (t) => {
