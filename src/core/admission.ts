@@ -59,7 +59,12 @@ export class Admission {
     this.#random = random
     const { accepts, loopDelay } = limits
     this.#bucket = accepts && new TokenBucket(accepts.perSecond, accepts.burst, host.clock.now())
-    this.#overload = new Overload(host.clock, loopDelay, (overloaded) => host.overloaded(overloaded))
+    this.#overload = new Overload(
+      host.clock,
+      loopDelay,
+      () => host.live.size > 0,
+      (overloaded) => host.overloaded(overloaded),
+    )
     this.#refused = Object.fromEntries(Object.keys(REFUSALS).map((reason) => [reason, 0])) as Record<
       RefusalReason,
       number
@@ -77,7 +82,7 @@ export class Admission {
 
   /** Lets in (`undefined`) or refuses. Who is let in must open in the same turn, so that the counts hold. */
   judge(applicant: Applicant): Refusal | undefined {
-    this.#overload.start()
+    if (this.#host.reconnectOver === undefined) this.#overload.start()
     const reason = this.#reason(applicant)
     const wait = reason === undefined ? (this.#bucket?.take(this.#host.clock.now()) ?? 0) : 0
     if (reason === undefined && wait === 0) return undefined
@@ -98,7 +103,6 @@ export class Admission {
   }
 
   closed(key: string | undefined): void {
-    if (this.#host.live.size === 0) this.#overload.rest()
     if (key === undefined || this.#limits.connectionsPerKey === Infinity) return
     const left = (this.#byKey.get(key) ?? 0) - 1
     if (left > 0) this.#byKey.set(key, left)

@@ -11,6 +11,8 @@ const SUSTAIN = 1_000
 export class Overload {
   readonly #clock: Clock
   readonly #threshold: number
+  /** Whether anybody is there to be served. */
+  readonly #busy: () => boolean
   readonly #onChange: (overloaded: boolean) => void
   #stop: (() => void) | undefined
   #at = 0
@@ -19,9 +21,10 @@ export class Overload {
   #late = false
   #overloaded = false
 
-  constructor(clock: Clock, threshold: number, onChange: (overloaded: boolean) => void) {
+  constructor(clock: Clock, threshold: number, busy: () => boolean, onChange: (overloaded: boolean) => void) {
     this.#clock = clock
     this.#threshold = threshold
+    this.#busy = busy
     this.#onChange = onChange
   }
 
@@ -36,11 +39,6 @@ export class Overload {
     this.#since = this.#at
     this.#late = false
     this.#stop = this.#clock.every(PERIOD, this.#look)
-  }
-
-  /** Nobody is left: an idle hub keeps no timer, unless it has still to see itself recover. */
-  rest(): void {
-    if (!this.#overloaded) this.stop()
   }
 
   stop(): void {
@@ -59,5 +57,7 @@ export class Overload {
       this.#overloaded = late
       this.#onChange(late)
     }
+    // An idle hub keeps no timer, unless it has still to see itself recover.
+    if (!this.#overloaded && !this.#busy()) this.stop()
   }
 }

@@ -217,7 +217,13 @@ class LateClock {
 test('overload: a second of late turns refuses, one late moment does not, a second in time recovers', () => {
   const late = new LateClock()
   const heard: boolean[] = []
-  const overload = new Overload(late.clock, 200, (overloaded) => heard.push(overloaded))
+  let busy = true
+  const overload = new Overload(
+    late.clock,
+    200,
+    () => busy,
+    (overloaded) => heard.push(overloaded),
+  )
   overload.start()
   late.tick(2_500)
   for (let n = 0; n < 20; n += 1) late.tick(100)
@@ -231,22 +237,33 @@ test('overload: a second of late turns refuses, one late moment does not, a seco
   late.tick(100)
   late.tick(100)
   assert.deepEqual(heard, [true, false])
-  overload.rest()
+  assert.equal(late.running, true)
+  busy = false
+  late.tick(100)
   assert.equal(late.running, false)
 })
 
 test('overload: an empty hub looks on until it has recovered, and keeps no timer afterwards', () => {
   const late = new LateClock()
-  const overload = new Overload(late.clock, 50, () => {})
+  const overload = new Overload(
+    late.clock,
+    50,
+    () => late.time < 1_500,
+    () => {},
+  )
   overload.start()
   for (let n = 0; n < 12; n += 1) late.tick(300)
   assert.equal(overload.overloaded, true)
-  overload.rest()
   assert.equal(late.running, true)
   for (let n = 0; n < 12; n += 1) late.tick(100)
   assert.equal(overload.overloaded, false)
-  overload.stop()
-  const off = new Overload(late.clock, Infinity, () => {})
+  assert.equal(late.running, false)
+  const off = new Overload(
+    late.clock,
+    Infinity,
+    () => true,
+    () => {},
+  )
   off.start()
   assert.equal(late.running, false)
 })

@@ -136,3 +136,36 @@ test('the key is the socket’s address, whatever X-Forwarded-For says, or what 
     ['127.0.0.1', '127.0.0.1', 'ann', 'ann', 'bob'],
   )
 })
+
+test('an event loop that is really held up refuses newcomers, keeps its clients, and recovers by itself', async (t) => {
+  const overloads: boolean[] = []
+  const heard = (message: unknown): void => {
+    overloads.push((message as DiagnosticsMessages['sluice:overload']).overloaded) // by the channel's name
+  }
+  subscribe('sluice:overload', heard)
+  t.after(() => unsubscribe('sluice:overload', heard))
+  const { hub, url } = await serve(t, (hub, req, res) => hub.connect(req, res, { channels: ['a'] }), {
+    limits: { loopDelay: 60 },
+  })
+  const first = await Client.open(url)
+  let working = true
+  const work = (): void => {
+    const end = performance.now() + 250
+    while (performance.now() < end);
+    if (working) setTimeout(work, 1)
+  }
+  work()
+  await eventually(() => hub.stats().overloaded, 'overload')
+  const refused = await Client.open(url)
+  assert.equal(refused.response.statusCode, 503)
+  assert.equal(hub.stats().refused.overload, 1)
+  await hub.publish('a', { data: 'still served' })
+  await first.count(1)
+  working = false
+  await eventually(() => !hub.stats().overloaded, 'recovery')
+  const second = await Client.open(url)
+  assert.equal(second.response.statusCode, 200)
+  assert.deepEqual(overloads, [true, false])
+  first.drop()
+  second.drop()
+})
