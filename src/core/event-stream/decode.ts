@@ -54,6 +54,7 @@ export const DECODE_DEFAULTS: Readonly<{ maxBufferBytes: number }> = Object.free
 })
 
 const KNOWN: readonly (keyof DecoderOptions)[] = ['onRetry', 'onComment', 'maxBufferBytes', 'lastEventId']
+const BOM = 0xfeff
 const LF = 0x0a
 const SPACE = 0x20
 const DIGITS = /^[0-9]+$/
@@ -80,8 +81,10 @@ export function createDecoder(onEvent: (event: DecodedEvent) => void, options: D
     throw new SluiceError('SLUICE_BAD_OPTION', `lastEventId is ${shown(lastEventId)}; it must be a string.`)
   }
 
-  // HTML 9.2.6: "UTF-8 decode", which drops one leading BOM and makes U+FFFD of what is not UTF-8.
-  const utf8 = new TextDecoder()
+  // HTML 9.2.6: "UTF-8 decode", which drops one leading BOM and makes U+FFFD of what is not UTF-8. The BOM is ours to
+  // drop: of a stream that begins with a chunk of less than three bytes, Node 24 and 26 drop two.
+  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  let begun = false
   let state: 'open' | 'ended' | 'overflowed' = 'open'
 
   /** The beginning of a line whose end has not come yet. */
@@ -121,8 +124,15 @@ export function createDecoder(onEvent: (event: DecodedEvent) => void, options: D
       throw new SluiceError('SLUICE_BAD_OPTION', `write() was given ${shown(bytes)}; it takes a Uint8Array.`)
     }
     failure = undefined
-    readLines(utf8.decode(bytes, { stream: true }))
+    readLines(decode(bytes))
     if (failure) throw (failure as { thrown: unknown }).thrown
+  }
+
+  function decode(bytes: Uint8Array): string {
+    const text = utf8.decode(bytes, { stream: true })
+    if (begun || text === '') return text
+    begun = true
+    return text.charCodeAt(0) === BOM ? text.slice(1) : text
   }
 
   function readLines(text: string): void {

@@ -217,6 +217,19 @@ describe('the bytes', () => {
     assert.deepEqual(dataOf(Uint8Array.from([...bom, ...bom, ...field])), [])
     assert.deepEqual(dataOf(Uint8Array.from([...field, ...bom, ...field])), ['a'])
     assert.deepEqual(dataOf(Uint8Array.from([...encoder.encode('data: '), ...bom, 10, 10])), ['\uFEFF'])
+    // In whatever pieces: some TextDecoders lose two of a stream that begins with a small one.
+    const twice = Uint8Array.from([...bom, ...bom, ...field])
+    for (let first = 0; first < 7; first += 1) {
+      for (let second = first; second < 7; second += 1) {
+        const seen: string[] = []
+        const decoder = createDecoder(({ data }) => seen.push(data))
+        decoder.write(twice.subarray(0, first))
+        decoder.write(twice.subarray(first, second))
+        decoder.write(twice.subarray(second))
+        decoder.end()
+        assert.deepEqual(seen, [], `${first}, ${second}`)
+      }
+    }
   })
 
   test('that are not UTF-8 become U+FFFD, under every split', () => {
