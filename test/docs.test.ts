@@ -82,6 +82,7 @@ test('the documents link to what exists', () => {
     'docs/disconnects.md',
     'docs/doctor.md',
     'docs/client.md',
+    'docs/web.md',
     'docs/benchmarks.md',
     'bench/README.md',
   ]) {

@@ -7,17 +7,18 @@ import type { Filter } from './cursor.ts'
 import { SluiceError, shown } from './errors.ts'
 import type { RefusalForm } from './opening.ts'
 import type { OnGap } from './resume.ts'
+import type { AnyChannels, ChannelName } from './typed.ts'
 
 /** Options of a connection. */
-export interface ConnectOptions {
+export interface ConnectOptions<Channels extends object = AnyChannels> {
   /** The channels it reads. Default none: such a connection gets private sends only. */
-  channels?: readonly string[]
+  channels?: readonly ChannelName<Channels>[]
   /** Response headers on top of Sluice's own and those already set on the response; these win. */
   headers?: Readonly<Record<string, string | readonly string[]>>
   /** The reconnection time told to the client, in milliseconds. Default: the hub's. */
   retry?: number | undefined
   /** Which events of its channels it gets. Default all. One that throws lets the event not pass, and is reported. */
-  filter?: Filter | undefined
+  filter?: Filter<Channels> | undefined
   /** The variant it reads. May come straight from the client: an unknown one falls back (see `fallbackVariant`). */
   variant?: string | undefined
   /**

@@ -5,10 +5,11 @@ import type { Batch, Batcher } from './batch.ts'
 import { LARGE } from './bytes.ts'
 import type { ChannelState } from './channel.ts'
 import type { Lag } from './connection-info.ts'
-import type { Frame, PublishedEvent } from './frame.ts'
+import type { Frame } from './frame.ts'
 import { evictedGap } from './gap.ts'
 import type { Letter, Outbox } from './outbox.ts'
 import type { Subscription } from './readers.ts'
+import type { AnyChannels, TypedPublished } from './typed.ts'
 import type { Variant } from './variants.ts'
 
 /** How many frames one read looks at: a filter that passes none must not hold the event loop. */
@@ -35,7 +36,7 @@ export interface CursorHost {
 export const OVERFLOW = Symbol('overflow')
 
 /** Decides, per connection, whether it gets an event. Must return `true` for yes; called once per connection and event. */
-export type Filter = (event: PublishedEvent) => boolean
+export type Filter<Channels extends object = AnyChannels> = (event: TypedPublished<Channels>) => boolean
 
 export class Cursor {
   position: number

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
   SLUICE_DECODER_CLOSED: 'A decoder was written to after end() or after an overflow.',
   SLUICE_HEADERS_SENT: 'The response had already sent its headers when connect() was called.',
   SLUICE_RESPONSE_ENDED: 'The response had already ended when connect() was called.',
+  SLUICE_BAD_REQUEST: 'What was given as a request is none of the kind that the method takes.',
   SLUICE_BAD_HEADER: 'A header name or value cannot be sent over HTTP.',
   SLUICE_CHANNEL_ENDED: 'The channel has ended; it takes no more events until its history has expired.',
   SLUICE_HUB_CLOSED: 'The hub is closed or closing; it takes no more events.',

@@ -5,10 +5,11 @@ import { checkFunction, checkInteger, checkMilliseconds, checkOptions } from './
 import { type Clock, systemClock } from './clock.ts'
 import { SluiceError, shown } from './errors.ts'
 import { checkLimits, type LimitOptions, type Limits } from './limits.ts'
+import type { AnyChannels } from './typed.ts'
 import type { VariantTransform } from './variants.ts'
 
 /** Options of `createHub`. Durations are milliseconds, sizes are bytes. */
-export interface HubOptions {
+export interface HubOptions<Channels extends object = AnyChannels> {
   /**
    * Silence after which a connection gets a comment, so that nothing in between takes it for idle. Default 20_000;
    * `Infinity` for never. Keep it below the shortest idle timeout on the way, or give that as `proxyIdleTimeout`.
@@ -35,7 +36,7 @@ export interface HubOptions {
   /** Turns data that is not a string into one. Default `JSON.stringify`. */
   serialize?: (data: unknown) => string
   /** Other shapes of the events, by name: see `VariantTransform`. Connections ask for one with `variant`. */
-  variants?: Readonly<Record<string, VariantTransform>>
+  variants?: Readonly<Record<string, VariantTransform<Channels>>>
   /**
    * The variant served to a connection that asks for one that does not exist. Default: none, which is the shape as
    * published. The response says which it was: `Sluice-Variant`.

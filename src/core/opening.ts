@@ -47,6 +47,8 @@ export function readLastEventId(values: readonly string[]): RequestedId {
   const [value] = values
   if (value === undefined || (value === '' && values.length === 1)) return undefined
   if (values.length > 1) return null
+  // Not every platform hands on Latin-1: what has other characters was decoded already.
+  if (/[^\0-\xff]/.test(value)) return value
   try {
     return UTF8.decode(Uint8Array.from(value, (character) => character.charCodeAt(0)))
   } catch {

@@ -5,16 +5,19 @@ import type { ChannelState } from './channel.ts'
 import { SluiceError } from './errors.ts'
 import { checkSendable } from './event.ts'
 import { type EventInput, encodeText, serializeData } from './event-stream/encode.ts'
-import type { Frame, PublishedEvent } from './frame.ts'
+import type { Frame } from './frame.ts'
 import { describeGap, encodeGap } from './gap.ts'
 import { isThenable } from './thenable.ts'
+import type { AnyChannels, TypedPublished } from './typed.ts'
 
 /**
  * Turns an event into the shape that a variant's readers get: `event`, `data`, `comment` and `retry` of what it
  * returns (the id stays). `undefined` leaves the event out for this variant. Called once per event while the variant
  * has readers, at publication; for older events when the first reader of the variant replays them.
  */
-export type VariantTransform = (event: PublishedEvent) => EventInput | undefined
+export type VariantTransform<Channels extends object = AnyChannels> = (
+  event: TypedPublished<Channels>,
+) => EventInput | undefined
 
 export interface VariantsHost {
   readonly maxEventBytes: number

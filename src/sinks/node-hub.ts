@@ -7,7 +7,6 @@ import { type ConnectOptions, checkConnectOptions } from '../core/connect-option
 import { type PublicConnection, unopened } from '../core/connection.ts'
 import type { HeaderList } from '../core/cors.ts'
 import { SluiceError } from '../core/errors.ts'
-import { Hub } from '../core/hub.ts'
 import type { HubOptions } from '../core/hub-options.ts'
 import {
   type Answer,
@@ -16,11 +15,15 @@ import {
   readLastEventId,
   STREAM_HEADERS,
 } from '../core/opening.ts'
+import type { AnyChannels } from '../core/typed.ts'
+import type { TypedConnection } from '../core/typed-hub.ts'
 import { diagnostics } from './diagnostics.ts'
 import { HttpSink, isWrapped } from './http.ts'
+import { type PublicWebHub, WebHub } from './web-hub.ts'
 
 /** Options of `hub.connect`. */
-export interface NodeConnectOptions extends Omit<ConnectOptions, 'key'> {
+export interface NodeConnectOptions<Channels extends object = AnyChannels>
+  extends Omit<ConnectOptions<Channels>, 'key'> {
   /**
    * What `limits.connectionsPerKey` counts this connection by, or a function of the request that says so; `undefined` from it
    * means the default. Default: the address at the other end of the socket, of IPv6 its first 64 bits. Behind a proxy that is
@@ -44,23 +47,13 @@ const PROBING = 12_000
 const LEAST_KEEP_ALIVE = 1_000
 const KEEP_ALIVE_WITHOUT_HEARTBEAT = 8_000
 
-export class NodeHub extends Hub {
+export class NodeHub extends WebHub {
   /** @throws {SluiceError} SLUICE_BAD_OPTION */
   constructor(options: HubOptions = {}) {
     super(options, diagnostics)
   }
 
-  /**
-   * Opens an event stream on `res`: headers and a first block are written at once. Options may be left out.
-   *
-   * Nothing that the client sent makes it throw. What asks for no stream is answered, and the connection returned is
-   * closed from the start: HEAD with a stream's headers, OPTIONS (a CORS preflight or not) with 204, another method
-   * with 405, a pipelined request with 503, a channel that has ended and was read to its end with 204, a client that
-   * has left already with nothing.
-   *
-   * @throws {SluiceError} SLUICE_HEADERS_SENT, SLUICE_RESPONSE_ENDED, SLUICE_BAD_OPTION, SLUICE_BAD_CHANNEL,
-   *   SLUICE_BAD_HEADER: before anything is written.
-   */
+  /** See `PublicHub`. */
   connect(req: IncomingMessage, res: ServerResponse, options: NodeConnectOptions = {}): PublicConnection {
     checkResponse(res)
     const checked = checkConnectOptions({ ...options, key: this.#keyOf(req, options.key) }, ['framing'])
@@ -189,13 +182,29 @@ function contentEncoding(res: ServerResponse, headers: HeaderList): string | und
 }
 
 /** What applications see of a hub; the rest is between the parts of the core. */
-export type PublicHub = Pick<
-  NodeHub,
-  'connect' | 'publish' | 'channel' | 'position' | 'stats' | 'connections' | 'diagnose' | 'on' | 'close'
->
+export interface PublicHub<Channels extends object = AnyChannels> extends PublicWebHub<Channels> {
+  /**
+   * Opens an event stream on `res`: headers and a first block are written at once. Options may be left out.
+   *
+   * Nothing that the client sent makes it throw. What asks for no stream is answered, and the connection returned is
+   * closed from the start: HEAD with a stream's headers, OPTIONS (a CORS preflight or not) with 204, another method
+   * with 405, a pipelined request with 503, a channel that has ended and was read to its end with 204, a client that
+   * has left already with nothing.
+   *
+   * @throws {SluiceError} SLUICE_HEADERS_SENT, SLUICE_RESPONSE_ENDED, SLUICE_BAD_OPTION, SLUICE_BAD_CHANNEL,
+   *   SLUICE_BAD_HEADER: before anything is written.
+   */
+  connect(
+    req: IncomingMessage,
+    res: ServerResponse,
+    options?: NodeConnectOptions<Channels>,
+  ): TypedConnection<Channels>
+}
 
 /**
  * Makes a hub: the registry of channels and connections of one process.
+ *
+ * `Channels` declares, for the compiler, which events each channel has: `createHub<{ prices: { tick: { btc: number } } }>()`.
  *
  * @example
  * const hub = createHub()
@@ -204,6 +213,9 @@ export type PublicHub = Pick<
  *
  * @throws {SluiceError} SLUICE_BAD_OPTION
  */
-export function createHub(options: HubOptions = {}): PublicHub {
-  return new NodeHub(options)
+export function createHub<Channels extends object = AnyChannels>(
+  options: HubOptions<Channels> = {},
+): PublicHub<Channels> {
+  // The declaration is the compiler's alone: at run time every hub takes every name.
+  return new NodeHub(options as unknown as HubOptions) as unknown as PublicHub<Channels>
 }

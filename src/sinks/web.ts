@@ -1,0 +1,85 @@
+// The sink over Streams: the body of a Response, which whoever serves it reads. Nothing of Node is needed here.
+
+import type { Sink, SinkOwner } from '../core/sink.ts'
+
+export class WebSink implements Sink {
+  /** The response's body. Whoever reads it **must not** change the chunks: every connection shares them. */
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
+  readonly #signal: AbortSignal | undefined
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+  #owner: SinkOwner | undefined
+  /** A write lies in the stream's queue, or its reader has not come back for more. */
+  #untaken = false
+  #ending = false
+  #closed = false
+
+  /** @param signal of the request: aborted when its client is gone */
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal
+    // Nothing is read ahead: `pull` comes when the reader has used up all it was given and asks for more, and one write
+    // at a time is under way. So what is held is counted by the connection, in bytes, and never by the stream, in chunks.
+    // Not a byte stream: that would take the frame's memory away from all other connections.
+    this.body = new ReadableStream<Uint8Array<ArrayBuffer>>(
+      {
+        start: (controller) => {
+          this.#controller = controller
+        },
+        pull: () => this.#pulled(),
+        cancel: () => this.#gone(),
+      },
+      { highWaterMark: 0 },
+    )
+  }
+
+  attach(owner: SinkOwner): void {
+    this.#owner = owner
+    this.#signal?.addEventListener('abort', this.#aborted)
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#closed) return
+    this.#untaken = true
+    this.#controller?.enqueue(bytes)
+  }
+
+  end(): void {
+    this.#ending = true
+    if (!this.#untaken) this.#finish()
+  }
+
+  destroy(): void {
+    if (this.#closed) return
+    // What is queued is let go, and the transport cuts the response short instead of ending it well.
+    this.#controller?.error(new Error('The event stream was given up by its server.'))
+    this.#gone()
+  }
+
+  #pulled(): void {
+    if (!this.#untaken) return
+    this.#untaken = false
+    if (this.#ending) this.#finish()
+    else this.#owner?.taken()
+  }
+
+  #finish(): void {
+    if (this.#closed) return
+    this.#controller?.close()
+    this.#gone()
+  }
+
+  // Some runtimes abort a request's signal without cancelling the body.
+  readonly #aborted = (): void => {
+    if (this.#closed) return
+    this.#controller?.error(this.#signal?.reason)
+    this.#gone()
+  }
+
+  #gone(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#signal?.removeEventListener('abort', this.#aborted)
+    const owner = this.#owner
+    this.#owner = undefined
+    owner?.sinkClosed('client')
+  }
+}
