@@ -10,6 +10,7 @@ import { TokenBucket } from './token-bucket.ts'
 export const REFUSALS = Object.freeze({
   connections: 'The hub has as many connections as limits.connections allows.',
   key: 'The client has as many connections as limits.connectionsPerKey allows.',
+  session: 'The HTTP/2 session has as many streams as limits.connectionsPerSession allows.',
   channel: 'A channel has as many readers as limits.connectionsPerChannel allows.',
   channels: 'The request asks for more channels than limits.channelsPerConnection allows.',
   rate: 'Connections arrive faster than limits.accepts allows.',
@@ -39,6 +40,8 @@ export interface Applicant {
   readonly channels: readonly string[]
   /** What it is counted by; `undefined` when nothing is known of it, which is then not limited. */
   readonly key: string | undefined
+  /** The HTTP/2 session that carries it, if one does. */
+  readonly session: object | undefined
 }
 
 const LEAST_WAIT = 1_000
@@ -49,8 +52,8 @@ export class Admission {
   readonly #random: () => number
   readonly #overload: Overload
   readonly #bucket: TokenBucket | undefined
-  /** Open connections by key; only while that is limited, and only keys that have any. */
-  readonly #byKey = new Map<string, number>()
+  /** Open connections by key and by session; only where these are limited, and only those that have any. */
+  readonly #counts = new Map<string | object, number>()
   readonly #refused: Record<RefusalReason, number>
 
   constructor(host: AdmissionHost, limits: Limits, random: () => number) {
@@ -97,29 +100,40 @@ export class Admission {
     return { reason: refusal, after: Math.round(after) }
   }
 
-  opened(key: string | undefined): void {
-    if (key === undefined || this.#limits.connectionsPerKey === Infinity) return
-    this.#byKey.set(key, (this.#byKey.get(key) ?? 0) + 1)
+  opened(applicant: Pick<Applicant, 'key' | 'session'>): void {
+    for (const one of this.#counted(applicant)) this.#counts.set(one, (this.#counts.get(one) ?? 0) + 1)
   }
 
-  closed(key: string | undefined): void {
-    if (key === undefined || this.#limits.connectionsPerKey === Infinity) return
-    const left = (this.#byKey.get(key) ?? 0) - 1
-    if (left > 0) this.#byKey.set(key, left)
-    else this.#byKey.delete(key)
+  closed(applicant: Pick<Applicant, 'key' | 'session'>): void {
+    for (const one of this.#counted(applicant)) {
+      const left = (this.#counts.get(one) ?? 0) - 1
+      if (left > 0) this.#counts.set(one, left)
+      else this.#counts.delete(one)
+    }
+  }
+
+  #counted({ key, session }: Pick<Applicant, 'key' | 'session'>): (string | object)[] {
+    const { connectionsPerKey, connectionsPerSession } = this.#limits
+    const counted: (string | object)[] = []
+    if (key !== undefined && connectionsPerKey < Infinity) counted.push(key)
+    if (session !== undefined && connectionsPerSession < Infinity) counted.push(session)
+    return counted
   }
 
   stop(): void {
     this.#overload.stop()
   }
 
-  #reason({ channels, key }: Applicant): RefusalReason | undefined {
+  #reason({ channels, key, session }: Applicant): RefusalReason | undefined {
     const host = this.#host
     const limits = this.#limits
     if (host.reconnectOver !== undefined) return 'closing'
     if (channels.length > limits.channelsPerConnection) return 'channels'
     if (host.live.size >= limits.connections) return 'connections'
-    if (key !== undefined && (this.#byKey.get(key) ?? 0) >= limits.connectionsPerKey) return 'key'
+    const count = (one: string | object | undefined): number =>
+      one === undefined ? 0 : (this.#counts.get(one) ?? 0)
+    if (count(key) >= limits.connectionsPerKey) return 'key'
+    if (count(session) >= limits.connectionsPerSession) return 'session'
     const full = (name: string): boolean =>
       (host.findChannel(name)?.readers.size ?? 0) >= limits.connectionsPerChannel
     if (limits.connectionsPerChannel < Infinity && channels.some(full)) return 'channel'

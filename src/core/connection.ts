@@ -52,6 +52,8 @@ export class Connection implements SinkOwner {
   /** What `limits.connectionsPerKey` counts it by: its address, or what the application gave. */
   readonly key: string | undefined
 
+  /** @internal The HTTP/2 session that carries it, if one does. */
+  readonly session: object | undefined
   /** @internal In the fan-out's queue of connections. */
   due = false
   /** @internal When it is to be rotated, on the hub's clock. */
@@ -87,6 +89,7 @@ export class Connection implements SinkOwner {
       maxAge: number
       key?: string | undefined
       label?: string | undefined
+      session?: object | undefined
     },
   ) {
     this.#host = host
@@ -96,6 +99,7 @@ export class Connection implements SinkOwner {
     this.lastEventId = life.lastEventId
     this.key = life.key
     this.label = life.label
+    this.session = life.session
     this.#openedAt = host.clock.now()
     this.#lastWriteAt = this.#openedAt
     this.expiresAt = this.#openedAt + life.maxAge

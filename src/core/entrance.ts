@@ -77,7 +77,7 @@ export class Entrance {
       return { ...instead, headers: [...instead.headers, ...corsHeaders] }
     }
     // Last, so that what opens no stream takes no token.
-    const refusal = this.#host.admission.judge({ channels: options.channels, key })
+    const refusal = this.#host.admission.judge({ channels: options.channels, key, session: facts.session })
     if (refusal) {
       for (const channel of channels) host.left(channel)
       const form = refusalForm(facts, options.refusal)
@@ -92,7 +92,15 @@ export class Entrance {
     return {
       headers,
       begin: (sink, encoding) =>
-        this.#begin(sink, options, channels, start, variant, requested, key, encoding?.toLowerCase()),
+        this.#begin(
+          sink,
+          options,
+          channels,
+          start,
+          variant,
+          { requested, key, session: facts.session },
+          encoding?.toLowerCase(),
+        ),
     }
   }
 
@@ -102,8 +110,7 @@ export class Entrance {
     channels: readonly ChannelState[],
     start: Start,
     variant: Variant | undefined,
-    requested: RequestedId,
-    key: string | undefined,
+    who: { requested: RequestedId; key: string | undefined; session: object | undefined },
     encoding: string | undefined,
   ): Connection {
     const host = this.#host
@@ -111,15 +118,16 @@ export class Entrance {
     this.#lastId += 1
     const connection = new Connection(host, sink, new Cursor(start.cursor, options.filter, variant), {
       id: String(this.#lastId),
-      lastEventId: readable(requested ?? null) ?? '',
-      key,
+      lastEventId: readable(who.requested ?? null) ?? '',
+      key: who.key,
+      session: who.session,
       label: options.label,
       maxAge: maxAge * (0.8 + 0.2 * random()),
     })
     channels.forEach((channel, index) => {
       connection.join(channel, start.since[index] ?? 0)
     })
-    const opened = { resumed: requested !== undefined, told: start.settled, encoding }
+    const opened = { resumed: who.requested !== undefined, told: start.settled, encoding }
     host.connectionOpened(connection, start.gaps.length, opened)
     connection.begin(this.#openingBlock(start, channels, options.retry ?? retry))
     // Last, so that what a listener sends comes after the opening block.

@@ -278,7 +278,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
   /** @internal */
   connectionOpened(connection: Connection, gaps: number, opened: Opened): void {
     this.live.add(connection)
-    this.admission.opened(connection.key)
+    this.admission.opened(connection)
     this.#lifetimes.opened(opened, this.clock.now())
     this.#counters.opened += 1
     this.#counters.gaps += gaps
@@ -296,7 +296,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
   connectionClosed(connection: Connection, closed: Closed): void {
     // One that never opened was never counted either.
     if (!this.live.delete(connection)) return
-    this.admission.closed(connection.key)
+    this.admission.closed(connection)
     this.#counters.closed(closed.reason)
     this.#lifetimes.closed(closed, this.clock.now())
     this.#telemetry?.closed(connection, closed)

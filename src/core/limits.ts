@@ -12,6 +12,8 @@ export interface LimitOptions {
    * a proxy every client has the proxy's address: give a `key`. `X-Forwarded-For` is never read, for anybody can send it.
    */
   connectionsPerKey?: number
+  /** Connections of one HTTP/2 session: the streams that one client's TCP connection carries. */
+  connectionsPerSession?: number
   /** Readers of one channel. */
   connectionsPerChannel?: number
   /** Channels of one connection. Default 1_000. */
@@ -31,6 +33,7 @@ export interface LimitOptions {
 export interface Limits {
   readonly connections: number
   readonly connectionsPerKey: number
+  readonly connectionsPerSession: number
   readonly connectionsPerChannel: number
   readonly channelsPerConnection: number
   readonly accepts: { readonly perSecond: number; readonly burst: number } | undefined
@@ -41,6 +44,7 @@ export interface Limits {
 const KNOWN: readonly (keyof LimitOptions)[] = [
   'connections',
   'connectionsPerKey',
+  'connectionsPerSession',
   'connectionsPerChannel',
   'channelsPerConnection',
   'accepts',
@@ -54,6 +58,7 @@ export function checkLimits(options: LimitOptions): Limits {
   return Object.freeze({
     connections: count('connections', given.connections),
     connectionsPerKey: count('connectionsPerKey', given.connectionsPerKey),
+    connectionsPerSession: count('connectionsPerSession', given.connectionsPerSession),
     connectionsPerChannel: count('connectionsPerChannel', given.connectionsPerChannel),
     channelsPerConnection: count('channelsPerConnection', given.channelsPerConnection ?? 1_000),
     accepts: given.accepts === undefined ? undefined : checkAccepts(given.accepts),

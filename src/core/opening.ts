@@ -18,6 +18,8 @@ export interface RequestFacts {
   readonly accept: string | undefined
   /** The address of whoever is at the other end of the transport. */
   readonly address: string | undefined
+  /** The HTTP/2 session that carries it, if one does. */
+  readonly session?: object | undefined
 }
 
 /** An answer that opens no stream. */
@@ -123,7 +125,7 @@ export function refused({ reason, after }: Refusal, form: RefusalForm): Answer {
     return { status: 200, headers: [...STREAM_HEADERS], body: `retry: ${after}\n\n` }
   }
   return {
-    status: reason === 'key' ? 429 : 503,
+    status: reason === 'key' || reason === 'session' ? 429 : 503,
     headers: [['Retry-After', String(Math.max(1, Math.ceil(after / 1_000)))], ...TEXT],
     body: `Refused (${reason}); come back later.\n`,
   }

@@ -4,9 +4,8 @@
 import { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Sink, SinkFailure, SinkOwner } from '../core/sink.ts'
-
-/** What the kernel says when it gave a silent peer up: keep-alive probes or retransmission ran out, or no route is left. */
-const DEAD = new Set(['ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'])
+import { bufferOf } from './buffer.ts'
+import { isDeadSocket } from './dead.ts'
 
 export class HttpSink implements Sink {
   readonly #response: ServerResponse
@@ -69,9 +68,7 @@ export class HttpSink implements Sink {
   }
 
   #failure(): SinkFailure {
-    const cause: unknown = this.#socket?.errored
-    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-    return typeof code === 'string' && DEAD.has(code) ? 'dead' : 'client'
+    return isDeadSocket(this.#socket?.errored) ? 'dead' : 'client'
   }
 }
 
@@ -86,18 +83,3 @@ function flush(response: ServerResponse): void {
 }
 
 function ignore(): void {}
-
-let lastBytes: Uint8Array | undefined
-let lastBuffer: Buffer | undefined
-
-/**
- * The same memory as a Buffer. node:net wraps every Uint8Array in a new one; the same bytes go to thousands of
- * connections in a row, so the last wrapping is kept.
- */
-function bufferOf(bytes: Uint8Array): Buffer {
-  if (bytes !== lastBytes || !lastBuffer) {
-    lastBytes = bytes
-    lastBuffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
-  return lastBuffer
-}

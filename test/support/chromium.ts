@@ -1,7 +1,7 @@
 // Real Chromium, headless, with an empty profile that goes away with the test.
 
 import type { TestContext } from 'node:test'
-import { chromium, type Page } from 'playwright-core'
+import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { findChromium } from './need.ts'
 
 const ARGS = [
@@ -16,10 +16,13 @@ const ARGS = [
 ]
 
 /** A page of a browser that is closed after the test. Call it only where `findChromium()` has found one. */
-export async function openPage(t: Pick<TestContext, 'after'>): Promise<Page> {
+export async function openPage(
+  t: Pick<TestContext, 'after'>,
+  options: BrowserContextOptions = {},
+): Promise<Page> {
   const executablePath = findChromium()
   if (!executablePath) throw new Error('no Chromium here; guard the test with need()')
   const browser = await chromium.launch({ executablePath, args: ARGS, timeout: 60_000 })
   t.after(() => browser.close())
-  return browser.newPage()
+  return browser.newPage(options)
 }
