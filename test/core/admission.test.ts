@@ -54,6 +54,7 @@ test('per key: by address, however it is spelled, or by the key that the applica
   assert.deepEqual(hub.stats().refused, {
     connections: 0,
     key: 2,
+    session: 0,
     channel: 0,
     channels: 0,
     rate: 0,
