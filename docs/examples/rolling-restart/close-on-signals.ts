@@ -19,7 +19,11 @@ export interface CloseOnSignalsOptions extends CloseOptions {
  *
  * @returns a function that takes the handlers away again
  */
-export function closeOnSignals(server: Server, hub: Hub, options: CloseOnSignalsOptions = {}): () => void {
+export function closeOnSignals(
+  server: Server,
+  hub: Pick<Hub, 'close'>,
+  options: CloseOnSignalsOptions = {},
+): () => void {
   const { signals = ['SIGTERM', 'SIGINT'], closing: begun, closed, ...rest } = options
   let closing = false
   const close = async (signal: NodeJS.Signals): Promise<void> => {

@@ -1,0 +1,251 @@
+// What every framework's example must do, whatever middleware stands around the stream: checked over real sockets, with the
+// framework's own compression and CORS on.
+
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import type { Example } from '../../docs/examples/orders/orders.ts'
+import { Client, type ClientOptions } from './client.ts'
+import { within } from './fetch-client.ts'
+import { eventually } from './server.ts'
+
+const ADA = 'Bearer token-of-ada'
+const SITE = 'https://shop.example'
+/** How long an event may take to its reader. A compressor that holds it back does so until the stream ends. */
+const PROMPT = 1_000
+
+export interface Checked {
+  /** The framework's name, for the tests' titles. */
+  name: string
+  /** Starts the example in this process, on a free port when it is given 0. */
+  start: (port: number) => Promise<Example>
+  /** The example as a program of its own. */
+  program: string
+  /** Whether it has a way to close of its own. */
+  closes?: boolean
+  /** Where its streams are. Default `/orders/ORDER/events`. */
+  path?: (order: number) => string
+}
+
+type Test = { after(fn: () => unknown): void; diagnostic(message: string): void }
+
+interface Running {
+  example: Example
+  origin: string
+  stream(order: number, options?: ClientOptions): Promise<Client>
+  publish(order: number, status: string): Promise<string>
+}
+
+/** Registers the tests of one framework's example. */
+export function checkFramework({
+  name,
+  start,
+  program,
+  closes = false,
+  path = (order) => `/orders/${order}/events`,
+}: Checked): void {
+  async function running(t: Test): Promise<Running> {
+    const example = await start(0)
+    const { hub, server } = example
+    const errors: unknown[] = []
+    hub.on('error', (error) => errors.push(error))
+    t.after(async () => {
+      await hub.close({ within: 0 })
+      server.closeAllConnections()
+      await new Promise((settle) => server.close(settle))
+      assert.deepEqual(errors, [])
+    })
+    const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    return {
+      example,
+      origin,
+      stream: (order, options = {}) =>
+        Client.open(origin + path(order), { ...options, headers: { ...STREAM, ...options.headers } }),
+      publish: (order, status) => publish(origin, order, status),
+    }
+  }
+
+  test(`${name}: events arrive at once although compression is on, each in its channel only`, async (t) => {
+    const { origin, stream, publish } = await running(t)
+    const list = await fetch(`${origin}/orders`, {
+      headers: { Authorization: ADA, 'Accept-Encoding': 'gzip' },
+    })
+    assert.equal(list.headers.get('content-encoding'), 'gzip', 'the compression is on')
+    assert.equal(((await list.json()) as unknown[]).length, 50)
+
+    const first = await stream(1)
+    const third = await stream(3)
+    assert.equal(first.status, 200)
+    assert.equal(first.headers['content-type'], 'text/event-stream')
+    assert.match(String(first.headers['cache-control']), /no-transform/)
+    assert.equal(first.headers['content-length'], undefined)
+    assert.equal(first.headers['content-encoding'], undefined)
+    await first.until(() => first.lastEventId !== '', 'the first block')
+
+    const times: number[] = []
+    for (let n = 1; n <= 5; n += 1) {
+      const before = performance.now()
+      const id = await publish(1, `step-${n}`)
+      await first.count(n)
+      times.push(performance.now() - before)
+      assert.deepEqual(first.events.at(-1), {
+        event: 'status',
+        data: JSON.stringify({ order: '1', owner: 'ada', status: `step-${n}` }),
+        lastEventId: id,
+      })
+    }
+    assert.ok(Math.max(...times) < PROMPT, `in ${times.join(', ')} ms`)
+    await publish(3, 'shipped')
+    await third.count(1)
+    assert.equal(third.events.length, 1)
+    assert.equal(first.events.length, 5)
+    t.diagnostic(`from the request that publishes to the reader: ${Math.max(...times).toFixed(1)} ms at most`)
+  })
+
+  test(`${name}: the CORS headers of its middleware are on the stream`, async (t) => {
+    const { origin, stream } = await running(t)
+    const allowed = await stream(1, { headers: { Origin: SITE } })
+    assert.equal(allowed.status, 200)
+    assert.equal(allowed.headers['access-control-allow-origin'], SITE)
+    assert.match(String(allowed.headers['access-control-expose-headers']), /sluice-resume/i)
+    const foreign = await stream(1, { headers: { Origin: 'https://evil.example' } })
+    assert.notEqual(foreign.headers['access-control-allow-origin'], 'https://evil.example')
+    assert.notEqual(foreign.headers['access-control-allow-origin'], '*')
+    const preflight = await fetch(origin + path(1), {
+      method: 'OPTIONS',
+      headers: {
+        Origin: SITE,
+        'Access-Control-Request-Method': 'GET',
+        'Access-Control-Request-Headers': 'authorization,last-event-id',
+      },
+    })
+    assert.ok(preflight.ok, `a preflight has no token: ${preflight.status}`)
+    assert.equal(preflight.headers.get('access-control-allow-origin'), SITE)
+    assert.match(
+      String(preflight.headers.get('access-control-allow-headers')),
+      /authorization.*last-event-id/i,
+    )
+    // Without them a page is told of a network error, and nothing of the 401.
+    const refused = await fetch(origin + path(1), { headers: { Origin: SITE } })
+    assert.equal(refused.status, 401)
+    assert.equal(refused.headers.get('access-control-allow-origin'), SITE)
+  })
+
+  test(`${name}: no token, a wrong one, and somebody else's order open no stream`, async (t) => {
+    const { origin, stream, example } = await running(t)
+    const without = await fetch(origin + path(1))
+    assert.equal(without.status, 401)
+    assert.equal((await stream(1, { headers: { Authorization: 'Bearer of-nobody' } })).status, 401)
+    assert.equal((await stream(2)).status, 404)
+    assert.equal((await stream(2, { headers: { Authorization: 'Bearer token-of-bob' } })).status, 200)
+    assert.equal(example.hub.stats().opened, 1)
+  })
+
+  test(`${name}: a client that comes back gets exactly what it missed`, async (t) => {
+    const { example, stream, publish } = await running(t)
+    const before = await stream(1)
+    const ids: string[] = []
+    for (const status of ['paid', 'packed']) ids.push(await publish(1, status))
+    await before.count(2)
+    assert.equal(before.lastEventId, ids.at(-1))
+    before.drop()
+    await eventually(() => example.hub.stats().connections === 0, 'the hub to see it go')
+    for (const status of ['shipped', 'near', 'delivered']) ids.push(await publish(1, status))
+    await publish(3, 'shipped')
+    const after = await stream(1, { headers: { 'Last-Event-ID': before.lastEventId } })
+    assert.equal(after.headers['sluice-resume'], 'full')
+    await after.count(3)
+    ids.push(await publish(1, 'returned'))
+    await after.count(4)
+    assert.deepEqual(
+      after.events.map(({ lastEventId }) => lastEventId),
+      ids.slice(2),
+    )
+  })
+
+  test(`${name}: a client that leaves is seen, in silence and between events`, async (t) => {
+    const { example, stream, publish } = await running(t)
+    const { hub } = example
+    const clients = await Promise.all([1, 1, 3].map((order) => stream(order)))
+    await eventually(() => hub.stats().connections === 3)
+    clients[0]?.drop()
+    await eventually(() => hub.stats().connections === 2)
+    await publish(1, 'paid')
+    await clients[1]?.count(1)
+    for (const client of clients) client.drop()
+    await eventually(() => hub.stats().connections === 0)
+    assert.equal(hub.stats().closes.client, 3)
+    await publish(1, 'packed')
+  })
+
+  if (closes) {
+    test(`${name}: its own close ends the streams, and does not wait for them`, async (t) => {
+      const { example, stream } = await running(t)
+      assert.ok(example.close)
+      const client = await stream(1)
+      await within(example.close(), 'the framework to close')
+      await client.ended()
+      assert.equal(client.response.complete, true, 'an end, not a cut')
+      assert.equal(example.server.listening, false)
+      assert.equal(example.hub.stats().closes.shutdown, 1)
+    })
+  }
+
+  test(`${name}: SIGTERM ends the streams in good order, and the process by itself`, {
+    timeout: 60_000,
+  }, async (t) => {
+    const { child, said, exited, origin } = await startProgram(program)
+    t.after(() => child.kill('SIGKILL'))
+    const headers = STREAM
+    const leaving = await Client.open(origin + path(1), { headers })
+    leaving.drop()
+    const client = await Client.open(origin + path(1), { headers })
+    const id = await publish(origin, 1, 'shipped')
+    await client.count(1)
+    child.kill('SIGTERM')
+    await client.ended()
+    assert.equal(client.response.complete, true, 'an end, not a cut')
+    assert.ok(client.retry !== undefined && client.retry <= 10_000, `told to come back in ${client.retry} ms`)
+    assert.equal(client.lastEventId, id)
+    assert.equal(await exited, 0)
+    assert.equal(said.errors, '', 'nothing went wrong, also for the client that left')
+  })
+}
+
+const STREAM = { Accept: 'text/event-stream', Authorization: ADA, 'Accept-Encoding': 'gzip' }
+
+async function publish(origin: string, order: number, status: string): Promise<string> {
+  const answer = await fetch(`${origin}/orders/${order}/${status}`, {
+    method: 'PUT',
+    headers: { Authorization: ADA, Connection: 'close' },
+  })
+  assert.equal(answer.status, 200)
+  return ((await answer.json()) as { id: string }).id
+}
+
+interface Program {
+  child: ChildProcess
+  origin: string
+  said: { text: string; errors: string }
+  exited: Promise<number | null>
+}
+
+async function startProgram(program: string): Promise<Program> {
+  const child = spawn(process.execPath, ['--import', 'tsx', program], {
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said = { text: '', errors: '' }
+  child.stdout.on('data', (bytes: Buffer) => {
+    said.text += bytes.toString()
+  })
+  child.stderr.on('data', (bytes: Buffer) => {
+    said.errors += bytes.toString()
+  })
+  const exited = new Promise<number | null>((settle) => child.once('close', settle))
+  const port = (): string | undefined => /ready.*port: (\d+)/s.exec(said.text)?.[1]
+  await eventually(() => port() !== undefined || child.exitCode !== null, `${program} to be ready`)
+  assert.ok(port() !== undefined, said.errors)
+  return { child, said, exited, origin: `http://127.0.0.1:${port()}` }
+}
