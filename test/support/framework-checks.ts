@@ -20,7 +20,7 @@ export interface Checked {
   name: string
   /** Starts the example in this process, on a free port when it is given 0. */
   start: (port: number) => Promise<Example>
-  /** The example as a program of its own. */
+  /** The example as a program of its own: the file to run. */
   program: string
   /** Whether it has a way to close of its own. */
   closes?: boolean
@@ -192,15 +192,30 @@ export function checkFramework({
     })
   }
 
+  checkShutdown({ name, args: ['--import', 'tsx', program], path: path(1) })
+}
+
+export interface CheckedShutdown {
+  name: string
+  /** What Node is given to run. It must say where it listens. */
+  args: string[]
+  /** Where a stream is. */
+  path: string
+  /** What the process ends with. Default 0. */
+  code?: number
+}
+
+/** Registers the test that a process which is told to go ends its streams, and itself. */
+export function checkShutdown({ name, args, path, code = 0 }: CheckedShutdown): void {
   test(`${name}: SIGTERM ends the streams in good order, and the process by itself`, {
     timeout: 60_000,
   }, async (t) => {
-    const { child, said, exited, origin } = await startProgram(program)
+    const { child, said, exited, origin } = await startProgram(args)
     t.after(() => child.kill('SIGKILL'))
     const headers = STREAM
-    const leaving = await Client.open(origin + path(1), { headers })
+    const leaving = await Client.open(origin + path, { headers })
     leaving.drop()
-    const client = await Client.open(origin + path(1), { headers })
+    const client = await Client.open(origin + path, { headers })
     const id = await publish(origin, 1, 'shipped')
     await client.count(1)
     child.kill('SIGTERM')
@@ -208,7 +223,7 @@ export function checkFramework({
     assert.equal(client.response.complete, true, 'an end, not a cut')
     assert.ok(client.retry !== undefined && client.retry <= 10_000, `told to come back in ${client.retry} ms`)
     assert.equal(client.lastEventId, id)
-    assert.equal(await exited, 0)
+    assert.equal(await within(exited, 'the end of the process'), code)
     assert.equal(said.errors, '', 'nothing went wrong, also for the client that left')
   })
 }
@@ -231,8 +246,8 @@ interface Program {
   exited: Promise<number | null>
 }
 
-async function startProgram(program: string): Promise<Program> {
-  const child = spawn(process.execPath, ['--import', 'tsx', program], {
+async function startProgram(args: string[]): Promise<Program> {
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -244,8 +259,8 @@ async function startProgram(program: string): Promise<Program> {
     said.errors += bytes.toString()
   })
   const exited = new Promise<number | null>((settle) => child.once('close', settle))
-  const port = (): string | undefined => /ready.*port: (\d+)/s.exec(said.text)?.[1]
-  await eventually(() => port() !== undefined || child.exitCode !== null, `${program} to be ready`)
+  const port = (): string | undefined => /(?:port: |http:\/\/[\w.]+:)(\d+).*/s.exec(said.text)?.[1]
+  await eventually(() => port() !== undefined || child.exitCode !== null, `${args.at(-1)} to be ready`)
   assert.ok(port() !== undefined, said.errors)
   return { child, said, exited, origin: `http://127.0.0.1:${port()}` }
 }

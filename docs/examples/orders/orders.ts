@@ -7,7 +7,7 @@ import type { Hub } from 'sluice'
 
 /** What an example gives when it has started. */
 export interface Example {
-  hub: Hub
+  hub: Pick<Hub, 'stats' | 'close' | 'publish' | 'on'>
   server: Server
   /** The framework's own way to close, where it has one: ends the streams, the server, and what plugins have opened. */
   close?: () => Promise<void>
