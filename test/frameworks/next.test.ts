@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Example } from '../../docs/examples/orders/orders.ts'
 import { checkFramework, checkShutdown } from '../support/framework-checks.ts'
 
@@ -17,7 +18,9 @@ execFileSync(process.execPath, [next, 'build', folder], {
 /** A new hub for each test. The module is under Next's own compiler options (and types), so not known to ours. */
 async function start(port: number): Promise<Example> {
   Reflect.deleteProperty(globalThis, 'sluiceShop')
-  const { start } = (await import(program)) as { start: (port: number) => Promise<Example> }
+  const { start } = (await import(pathToFileURL(program).href)) as {
+    start: (port: number) => Promise<Example>
+  }
   return start(port)
 }
 
