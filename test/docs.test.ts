@@ -83,6 +83,7 @@ test('the documents link to what exists', () => {
     'docs/doctor.md',
     'docs/client.md',
     'docs/web.md',
+    'docs/frameworks.md',
     'docs/benchmarks.md',
     'bench/README.md',
   ]) {

@@ -67,12 +67,9 @@ export class WebSink implements Sink {
     this.#gone()
   }
 
-  // Some runtimes abort a request's signal without cancelling the body.
-  readonly #aborted = (): void => {
-    if (this.#closed) return
-    this.#controller?.error(this.#signal?.reason)
-    this.#gone()
-  }
+  // Some runtimes abort a request's signal without cancelling the body. Nobody reads it any more; an error would be
+  // reported for every client that leaves (@hono/node-server does).
+  readonly #aborted = (): void => this.#finish()
 
   #gone(): void {
     if (this.#closed) return

@@ -1,32 +1,29 @@
 import { execFileSync } from 'node:child_process'
-import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import type { Example } from '../../docs/examples/orders/orders.ts'
-import { checkFramework, checkShutdown } from '../support/framework-checks.ts'
+import { join } from 'node:path'
+import { before } from 'node:test'
+import { checkFramework, checkShutdown, EXAMPLES, frameworks } from '../support/framework-checks.ts'
 
-const folder = resolve(import.meta.dirname, '../../docs/examples/next')
-const program = resolve(folder, 'server.ts')
-const next = createRequire(import.meta.url).resolve('next/dist/bin/next')
+const folder = join(EXAMPLES, 'next')
+const next = join(EXAMPLES, 'node_modules/next/dist/bin/next')
 
-Object.assign(process.env, { NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' })
-execFileSync(process.execPath, [next, 'build', folder], {
-  stdio: ['ignore', 'ignore', 'inherit'],
-  timeout: 120_000,
+before(() => {
+  if (frameworks('next').skip) return
+  Object.assign(process.env, { NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' })
+  execFileSync(process.execPath, [next, 'build', folder], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    timeout: 120_000,
+  })
 })
 
-/** A new hub for each test. The module is under Next's own compiler options (and types), so not known to ours. */
-async function start(port: number): Promise<Example> {
-  Reflect.deleteProperty(globalThis, 'sluiceShop')
-  const { start } = (await import(pathToFileURL(program).href)) as {
-    start: (port: number) => Promise<Example>
-  }
-  return start(port)
-}
-
-checkFramework({ name: 'Next.js', start, program })
+// A new hub for each test.
+checkFramework({
+  name: 'Next.js',
+  folder: 'next',
+  reset: () => Reflect.deleteProperty(globalThis, 'sluiceShop'),
+})
 checkShutdown({
   name: 'Next.js by `next start`',
+  folder: 'next',
   args: [next, 'start', folder, '--hostname', '127.0.0.1', '--port', '0'],
   path: '/orders/1/events',
   code: 128 + 15,

@@ -3,11 +3,14 @@
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { test } from 'node:test'
+import { join, resolve } from 'node:path'
+import { type TestContext, test as testOf } from 'node:test'
 import type { Example } from '../../docs/examples/orders/orders.ts'
 import { Client, type ClientOptions } from './client.ts'
 import { within } from './fetch-client.ts'
+import { need } from './need.ts'
 import { eventually } from './server.ts'
 
 const ADA = 'Bearer token-of-ada'
@@ -15,20 +18,28 @@ const SITE = 'https://shop.example'
 /** How long an event may take to its reader on a busy machine. What a compressor holds back stays there until more comes. */
 const PROMPT = 5_000
 
+export const EXAMPLES = resolve(import.meta.dirname, '../../docs/examples')
+
+const PACKAGES: Record<string, string> = { nest: '@nestjs/core', hono: '../../../node_modules/hono' }
+
+/** Options of a test that needs the frameworks of the examples. */
+export function frameworks(folder: string): { skip?: string } {
+  const found = existsSync(join(EXAMPLES, 'node_modules', PACKAGES[folder] ?? folder))
+  return need(`${folder} (npm --prefix docs/examples install --no-package-lock)`, found)
+}
+
 export interface Checked {
   /** The framework's name, for the tests' titles. */
   name: string
-  /** Starts the example in this process, on a free port when it is given 0. */
-  start: (port: number) => Promise<Example>
-  /** The example as a program of its own: the file to run. */
-  program: string
+  /** Its folder below docs/examples, with a `server.ts` that has `start` and is a program of its own as well. */
+  folder: string
+  /** Called before each start. */
+  reset?: () => unknown
   /** Whether it has a way to close of its own. */
   closes?: boolean
   /** Where its streams are. Default `/orders/ORDER/events`. */
   path?: (order: number) => string
 }
-
-type Test = { after(fn: () => unknown): void; diagnostic(message: string): void }
 
 interface Running {
   example: Example
@@ -40,12 +51,22 @@ interface Running {
 /** Registers the tests of one framework's example. */
 export function checkFramework({
   name,
-  start,
-  program,
+  folder,
+  reset,
   closes = false,
   path = (order) => `/orders/${order}/events`,
 }: Checked): void {
-  async function running(t: Test): Promise<Running> {
+  const program = join(EXAMPLES, folder, 'server.ts')
+  // Imported only once it is known that the framework is installed; so its types are not known here.
+  const start = async (port: number): Promise<Example> => {
+    reset?.()
+    const module = (await import(program)) as { start: (port: number) => Promise<Example> }
+    return module.start(port)
+  }
+  const test = (title: string, body: (t: TestContext) => Promise<void>): void =>
+    void testOf(title, frameworks(folder), body)
+
+  async function running(t: TestContext): Promise<Running> {
     const example = await start(0)
     const { hub, server } = example
     const errors: unknown[] = []
@@ -192,11 +213,12 @@ export function checkFramework({
     })
   }
 
-  checkShutdown({ name, args: ['--import', 'tsx', program], path: path(1) })
+  checkShutdown({ name, folder, args: ['--import', 'tsx', program], path: path(1) })
 }
 
 export interface CheckedShutdown {
   name: string
+  folder: string
   /** What Node is given to run. It must say where it listens. */
   args: string[]
   /** Where a stream is. */
@@ -206,28 +228,36 @@ export interface CheckedShutdown {
 }
 
 /** Registers the test that a process which is told to go ends its streams, and itself. */
-export function checkShutdown({ name, args, path, code = 0 }: CheckedShutdown): void {
-  test(`${name}: SIGTERM ends the streams in good order, and the process by itself`, {
-    timeout: 60_000,
-  }, async (t) => {
-    const { child, said, exited, origin } = await startProgram(args)
-    t.after(() => child.kill('SIGKILL'))
-    const headers = STREAM
-    const leaving = await Client.open(origin + path, { headers })
-    leaving.drop()
-    const client = await Client.open(origin + path, { headers })
-    const id = await publish(origin, 1, 'shipped')
-    await client.count(1)
-    const told = performance.now()
-    child.kill('SIGTERM')
-    await client.ended()
-    assert.equal(client.response.complete, true, 'an end, not a cut')
-    assert.ok(client.retry !== undefined && client.retry <= 10_000, `told to come back in ${client.retry} ms`)
-    assert.equal(client.lastEventId, id)
-    assert.equal(await within(exited, 'the end of the process'), code)
-    t.diagnostic(`over ${(performance.now() - told).toFixed(0)} ms after the signal`)
-    assert.equal(said.errors, '', 'nothing went wrong, also for the client that left')
-  })
+export function checkShutdown({ name, folder, args, path, code = 0 }: CheckedShutdown): void {
+  testOf(
+    `${name}: SIGTERM ends the streams in good order, and the process by itself`,
+    {
+      ...frameworks(folder),
+      timeout: 60_000,
+    },
+    async (t) => {
+      const { child, said, exited, origin } = await startProgram(args)
+      t.after(() => child.kill('SIGKILL'))
+      const headers = STREAM
+      const leaving = await Client.open(origin + path, { headers })
+      leaving.drop()
+      const client = await Client.open(origin + path, { headers })
+      const id = await publish(origin, 1, 'shipped')
+      await client.count(1)
+      const told = performance.now()
+      child.kill('SIGTERM')
+      await client.ended()
+      assert.equal(client.response.complete, true, 'an end, not a cut')
+      assert.ok(
+        client.retry !== undefined && client.retry <= 10_000,
+        `told to come back in ${client.retry} ms`,
+      )
+      assert.equal(client.lastEventId, id)
+      assert.equal(await within(exited, 'the end of the process'), code)
+      t.diagnostic(`over ${(performance.now() - told).toFixed(0)} ms after the signal`)
+      assert.equal(said.errors, '', 'nothing went wrong, also for the client that left')
+    },
+  )
 }
 
 const STREAM = { Accept: 'text/event-stream', Authorization: ADA, 'Accept-Encoding': 'gzip' }

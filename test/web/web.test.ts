@@ -78,8 +78,8 @@ test('cancelling the body and aborting the request close once, with reason clien
     clock.settle()
     clock.advance(120_000)
     assert.deepEqual(closes, ['client'])
-    if (how === 'cancel') assert.equal((await reader.read()).done, true)
-    if (how === 'abort') await assert.rejects(reader.read(), { name: 'AbortError' })
+    // What was queued when it was aborted may still be read; nothing was.
+    assert.equal((await reader.read()).done, true)
     assert.equal(hub.stats().connections, 0)
   }
 })
