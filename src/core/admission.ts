@@ -16,6 +16,7 @@ export const REFUSALS = Object.freeze({
   rate: 'Connections arrive faster than limits.accepts allows.',
   overload: 'The event-loop delay stays above limits.loopDelay.',
   closing: 'The hub is closing.',
+  starting: 'The bus has not been reached yet.',
 })
 
 export type RefusalReason = keyof typeof REFUSALS
@@ -31,6 +32,8 @@ export interface AdmissionHost {
   readonly live: { readonly size: number }
   /** Over how many milliseconds clients are asked to come back, while the hub closes. */
   readonly reconnectOver: number | undefined
+  /** Whether the hub knows where it stands. */
+  readonly started: boolean
   findChannel(name: string): ChannelState | undefined
   overloaded(overloaded: boolean): void
 }
@@ -128,6 +131,7 @@ export class Admission {
     const host = this.#host
     const limits = this.#limits
     if (host.reconnectOver !== undefined) return 'closing'
+    if (!host.started) return 'starting'
     if (channels.length > limits.channelsPerConnection) return 'channels'
     if (host.live.size >= limits.connections) return 'connections'
     const count = (one: string | object | undefined): number =>

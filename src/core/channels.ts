@@ -66,6 +66,20 @@ export class Channels {
     }
   }
 
+  /** Something was published, up to `position`, to channels that are not here: one made under such a name may have lost it. */
+  missed(position: number): void {
+    this.#forgotten = position
+  }
+
+  /** Positions start anew at `head`. */
+  restart(head: number): void {
+    this.#forgotten = head
+    for (const channel of this.#byName.values()) {
+      channel.log.restart(head)
+      channel.endedAt = 0
+    }
+  }
+
   clear(): void {
     this.#byName.clear()
     this.#idle.clear()

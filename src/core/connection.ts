@@ -10,6 +10,7 @@ import { Cursor, type CursorHost, OVERFLOW } from './cursor.ts'
 import { SluiceError } from './errors.ts'
 import type { EventInput } from './event-stream/encode.ts'
 import type { FanOut } from './fan-out.ts'
+import type { PublishedEvent } from './frame.ts'
 import { Outbox } from './outbox.ts'
 import { type PipeSource, pump } from './pipe.ts'
 import { Subscription } from './readers.ts'
@@ -253,6 +254,43 @@ export class Connection implements SinkOwner {
     this.#cursor.subscriptions = [...this.#cursor.subscriptions, subscription]
   }
 
+  /** @internal Stands still until `proceed`: where it starts is being found out. */
+  hold(): void {
+    this.#cursor.held = true
+  }
+
+  /** @internal Its place was found. @param opening what it is told there, in front of everything */
+  proceed(position: number, opening: Uint8Array | undefined): void {
+    this.#cursor.held = false
+    this.#cursor.position = position
+    if (opening) {
+      this.#outbox ??= new Outbox()
+      this.#outbox.unshift(opening)
+    }
+    this.#host.fanOut.wake(this)
+  }
+
+  /** @internal Positions start anew at `head`; it is told so for each of its channels, and goes on from there. */
+  restart(head: number, tell: (channel: ChannelState, last: boolean) => Uint8Array): void {
+    this.#outbox?.rebase(head)
+    if (!this.#cursor.held) this.#cursor.position = head
+    if (this.#leaving) this.#leaving.through = head
+    const { subscriptions } = this.#cursor
+    for (const [index, subscription] of subscriptions.entries()) {
+      subscription.since = 0
+      this.post(tell(subscription.channel, index === subscriptions.length - 1), 0)
+    }
+    this.#host.fanOut.wake(this)
+  }
+
+  /** @internal Sends it what a channel could not log, if its filter lets it pass and there is room. */
+  deliver(event: PublishedEvent, bytes: Uint8Array): void {
+    if (!this.#open || this.bufferedBytes >= this.#host.maxBufferedBytes) return
+    if (!this.#cursor.lets(event, this.#host)) return
+    this.post(bytes, 1)
+    this.#host.fanOut.wake(this)
+  }
+
   /** @internal Puts encoded bytes in line behind what was published until now. */
   post(bytes: Uint8Array, events: 0 | 1): void {
     this.#outbox ??= new Outbox()
@@ -269,6 +307,8 @@ export class Connection implements SinkOwner {
   /** @internal Begins to close: reads on up to now, then ends. */
   leave(reason: CloseReason): void {
     if (!this.#open) return
+    // It waits for nothing any more.
+    this.#cursor.held = false
     this.#leaving = { reason, through: this.#host.head }
     this.#abort?.abort()
     this.#settleWaiting()

@@ -5,7 +5,7 @@ import type { Batch, Batcher } from './batch.ts'
 import { LARGE } from './bytes.ts'
 import type { ChannelState } from './channel.ts'
 import type { Lag } from './connection-info.ts'
-import type { Frame } from './frame.ts'
+import type { Frame, PublishedEvent } from './frame.ts'
 import { evictedGap } from './gap.ts'
 import type { Letter, Outbox } from './outbox.ts'
 import type { Subscription } from './readers.ts'
@@ -43,6 +43,8 @@ export class Cursor {
   subscriptions: readonly Subscription[] = []
   readonly filter: Filter | undefined
   readonly variant: Variant | undefined
+  /** It waits for its place to be read back from the bus, and does not move. */
+  held = false
   /** The frame that the filter let pass and the write had no room for: it is asked once per event. */
   #admitted = 0
 
@@ -157,7 +159,7 @@ export class Cursor {
         this.position = frame.sequence
         lane.step(frame)
       } else {
-        this.position = host.head
+        if (!this.held) this.position = host.head
         return draft.finish(this.position, true)
       }
     }
@@ -173,16 +175,17 @@ export class Cursor {
   /** A frame as this connection gets it; `null` when it does not. */
   #bytesOf(frame: Frame, channel: ChannelState, host: CursorHost): Uint8Array | null {
     const asked = frame.sequence === this.#admitted
-    if (this.filter && !asked && !this.#passes(this.filter, frame, host)) return null
+    if (!asked && !this.lets(frame.event, host)) return null
     return this.variant ? this.variant.bytesOf(frame, channel) : frame.bytes
   }
 
-  /** A filter that throws lets nothing pass: it may be what guards the event. */
-  #passes(filter: Filter, frame: Frame, host: CursorHost): boolean {
+  /** Whether the filter lets an event pass. One that throws lets nothing: it may be what guards the event. */
+  lets(event: PublishedEvent, host: CursorHost): boolean {
+    if (!this.filter) return true
     try {
-      return filter(frame.event) === true
+      return this.filter(event) === true
     } catch (error) {
-      host.report(error, { during: 'filter', channel: frame.event.channel })
+      host.report(error, { during: 'filter', channel: event.channel })
       return false
     }
   }

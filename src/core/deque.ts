@@ -21,6 +21,11 @@ export class Deque<T> {
     this.#items.push(item)
   }
 
+  /** Puts one in front: rare, so it may move the others. */
+  unshift(item: T): void {
+    this.#items.splice(this.#first, 0, item)
+  }
+
   shift(): T | undefined {
     const items = this.#items
     if (this.#first === items.length) return undefined

@@ -25,7 +25,7 @@ import {
   requestedId,
   STREAM_HEADERS,
 } from './opening.ts'
-import { type RequestedId, readable, type Start, startOf } from './resume.ts'
+import { neededFrom, type RequestedId, readable, type Start, startOf } from './resume.ts'
 import type { Sink } from './sink.ts'
 import { Variant, type VariantsHost } from './variants.ts'
 
@@ -45,6 +45,8 @@ export interface EntranceHost extends ConnectionHost, VariantsHost {
     error: unknown,
     context: { during: 'variant' | 'filter' | 'pipe' | 'write' | 'cors'; channel?: string },
   ): void
+  /** With a bus: reads back what these channels published after a position; settles when that is done. */
+  readonly recall: ((after: number, channels: readonly string[]) => Promise<void>) | undefined
   connectionOpened(connection: Connection, gaps: number, opened: Opened): void
   announce(connection: Connection): void
 }
@@ -70,8 +72,12 @@ export class Entrance {
     const host = this.#host
     const requested = requestedId(facts, options)
     const channels = options.channels.map((name) => host.channelState(name))
-    const start = startOf(host.epoch, host.head, channels, requested, options.from, options.onGap)
-    const instead = answerInstead(start, channels, options)
+    const needed = host.recall && neededFrom(host.epoch, host.head, channels, requested, options.from)
+    const pending = needed !== undefined
+    const start = pending
+      ? ({ outcome: 'pending', cursor: host.head, since: [], gaps: [], settled: false } satisfies Start)
+      : startOf(host.epoch, host.head, channels, requested, options.from, options.onGap)
+    const instead = pending ? undefined : answerInstead(start, channels, options)
     if (instead) {
       for (const channel of channels) host.left(channel)
       return { ...instead, headers: [...instead.headers, ...corsHeaders] }
@@ -89,34 +95,43 @@ export class Entrance {
     const headers: HeaderList = [...STREAM_HEADERS, ['Sluice-Resume', start.outcome]]
     if (variant) headers.push(['Sluice-Variant', variant.name])
     headers.push(...corsHeaders, ...options.headers)
+    const who = { requested, key, session: facts.session }
     return {
       headers,
-      begin: (sink, encoding) =>
-        this.#begin(
-          sink,
-          options,
-          channels,
-          start,
-          variant,
-          { requested, key, session: facts.session },
-          encoding?.toLowerCase(),
-        ),
+      begin: (sink, encoding) => {
+        const connection = this.#connection(sink, options, start, variant, who)
+        if (pending) connection.hold()
+        else {
+          channels.forEach((channel, index) => {
+            connection.join(channel, start.since[index] ?? 0)
+          })
+        }
+        const opened = {
+          resumed: requested !== undefined,
+          told: start.settled,
+          encoding: encoding?.toLowerCase(),
+        }
+        host.connectionOpened(connection, start.gaps.length, opened)
+        connection.begin(this.#openingBlock(start, channels, options.retry ?? host.settings.retry))
+        // Last, so that what a listener sends comes after the opening block.
+        host.announce(connection)
+        if (pending) void this.#find(connection, options, requested, needed)
+        return connection
+      },
     }
   }
 
-  #begin(
+  #connection(
     sink: Sink,
     options: CheckedConnectOptions,
-    channels: readonly ChannelState[],
     start: Start,
     variant: Variant | undefined,
     who: { requested: RequestedId; key: string | undefined; session: object | undefined },
-    encoding: string | undefined,
   ): Connection {
     const host = this.#host
-    const { maxAge, random, retry } = host.settings
+    const { maxAge, random } = host.settings
     this.#lastId += 1
-    const connection = new Connection(host, sink, new Cursor(start.cursor, options.filter, variant), {
+    return new Connection(host, sink, new Cursor(start.cursor, options.filter, variant), {
       id: String(this.#lastId),
       lastEventId: readable(who.requested ?? null) ?? '',
       key: who.key,
@@ -124,15 +139,26 @@ export class Entrance {
       label: options.label,
       maxAge: maxAge * (0.8 + 0.2 * random()),
     })
+  }
+
+  /** Reads back from the bus what a connection starts with, and lets it go on from there. */
+  async #find(
+    connection: Connection,
+    { channels: names, from, onGap }: CheckedConnectOptions,
+    requested: RequestedId,
+    after: number,
+  ): Promise<void> {
+    const host = this.#host
+    await host.recall?.(after, names)
+    if (!connection.isOpen) return
+    const channels = names.map((name) => host.channelState(name))
+    const start = startOf(host.epoch, host.head, channels, requested, from, onGap)
     channels.forEach((channel, index) => {
       connection.join(channel, start.since[index] ?? 0)
     })
-    const opened = { resumed: who.requested !== undefined, told: start.settled, encoding }
-    host.connectionOpened(connection, start.gaps.length, opened)
-    connection.begin(this.#openingBlock(start, channels, options.retry ?? retry))
-    // Last, so that what a listener sends comes after the opening block.
-    host.announce(connection)
-    return connection
+    for (const _ of start.gaps) host.gapTold()
+    const told = start.gaps.length > 0 || start.settled
+    connection.proceed(start.cursor, told ? this.#openingBlock(start, channels, undefined) : undefined)
   }
 
   /**

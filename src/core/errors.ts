@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   SLUICE_HUB_CLOSED: 'The hub is closed or closing; it takes no more events.',
   SLUICE_BAD_SOURCE: 'A source to pipe is neither an async iterable, an iterable, nor a ReadableStream.',
   SLUICE_TOO_MANY_CHANNELS: 'A connection reads as many channels as limits.channelsPerConnection allows.',
+  SLUICE_BUS_UNAVAILABLE: 'The bus did not take an event in time, or has not answered for a while.',
   SLUICE_CONNECTION_CLOSED: 'The connection has closed, so its channels can no longer be changed.',
   SLUICE_REFUSED: 'The server answered a client with a status that opens no stream.',
   SLUICE_NOT_EVENT_STREAM:

@@ -1,7 +1,15 @@
 // What a hub can be told, with the reason for each default. Validated once, when the hub is made.
 
+import type { Bus } from './bus.ts'
 import { CHANNEL_DEFAULTS, type ChannelOptions, channelOptions } from './channel.ts'
-import { checkFunction, checkInteger, checkMilliseconds, checkOptions } from './check.ts'
+import {
+  checkFunction,
+  checkInteger,
+  checkMilliseconds,
+  checkOneOf,
+  checkOptions,
+  checkWait,
+} from './check.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { SluiceError, shown } from './errors.ts'
 import { checkLimits, type LimitOptions, type Limits } from './limits.ts'
@@ -48,6 +56,20 @@ export interface HubOptions<Channels extends object = AnyChannels> {
   retry?: number
   /** How many connections are let in, and how fast. Default: all. Who is refused is asked to come back later. */
   limits?: LimitOptions
+  /**
+   * The log that this hub shares with other processes: see docs/scaling.md. Default: none, a hub of one process. The hub closes
+   * its feed, never the bus, which is the application's.
+   */
+  bus?: Bus
+  /** How long one call to the bus may take before it counts as failed. Default 5_000. */
+  busTimeout?: number
+  /**
+   * What becomes of a publish that the bus does not take. Default `'reject'`: the promise rejects with SLUICE_BUS_UNAVAILABLE.
+   * `'local'`: the event goes to this process's readers alone, without an id, so that nobody can resume from it; `stats().bus.local` counts.
+   */
+  busFallback?: 'reject' | 'local'
+  /** Turns the text of data that was serialised back, for filters and variants behind a bus. Default `JSON.parse`. */
+  deserialize?: (text: string) => unknown
   /** Where time comes from. Default: the platform's monotonic clock. For tests. */
   clock?: Clock
   /** Random numbers in [0, 1) for jitter. Default `Math.random`. For tests. */
@@ -68,6 +90,10 @@ export interface HubSettings {
   readonly channelDefaults: Readonly<Required<ChannelOptions>>
   readonly retry: number | undefined
   readonly limits: Limits
+  readonly bus: Bus | undefined
+  readonly busTimeout: number
+  readonly busFallback: 'reject' | 'local'
+  readonly deserialize: (text: string) => unknown
   readonly clock: Clock
   readonly random: () => number
 }
@@ -82,6 +108,8 @@ export const HUB_DEFAULTS = Object.freeze({
   maxWriteBytes: 65_536,
   maxBufferedBytes: 262_144,
   maxEventBytes: 1_048_576,
+  /** Longer than a failover of most engines' clients, shorter than a request's patience. */
+  busTimeout: 5_000,
 })
 
 const KNOWN: readonly (keyof HubOptions)[] = [
@@ -98,6 +126,10 @@ const KNOWN: readonly (keyof HubOptions)[] = [
   'channelDefaults',
   'retry',
   'limits',
+  'bus',
+  'busTimeout',
+  'busFallback',
+  'deserialize',
   'clock',
   'random',
 ]
@@ -128,9 +160,28 @@ export function hubSettings(options: HubOptions): HubSettings {
     channelDefaults: channelOptions(options.channelDefaults ?? {}, CHANNEL_DEFAULTS),
     retry: options.retry === undefined ? undefined : checkInteger('retry', options.retry, 0),
     limits: checkLimits(options.limits ?? {}),
+    bus: options.bus === undefined ? undefined : checkBus(options.bus),
+    busTimeout: checkWait('busTimeout', given.busTimeout),
+    busFallback: checkOneOf('busFallback', options.busFallback ?? 'reject', ['reject', 'local']),
+    deserialize: checkFunction('deserialize', options.deserialize ?? JSON.parse),
     clock: options.clock ?? systemClock,
     random: checkFunction('random', options.random ?? Math.random),
   })
+}
+
+function checkBus(bus: Bus): Bus {
+  if (
+    typeof bus === 'object' &&
+    bus !== null &&
+    typeof bus.append === 'function' &&
+    typeof bus.tail === 'function'
+  ) {
+    return bus
+  }
+  throw new SluiceError(
+    'SLUICE_BAD_OPTION',
+    `bus is ${shown(bus)}; it must be a bus, as the adapters of sluice/bus/* make one of your client.`,
+  )
 }
 
 /** An option given as `undefined` is one not given. */

@@ -23,6 +23,7 @@ import { type HubOptions, type HubSettings, hubSettings } from './hub-options.ts
 import { Lifetimes, type Opened } from './lifetimes.ts'
 import type { RefusalForm } from './opening.ts'
 import { mintId, newEpoch, parseId } from './position.ts'
+import { SharedLog, type SharedLogHost } from './shared-log.ts'
 import { type CloseCounts, type CloseOptions, Shutdown } from './shutdown.ts'
 import { Counters, type Stats } from './stats.ts'
 import { Sweep, type SweepHost, sweepPeriod } from './sweep.ts'
@@ -30,7 +31,7 @@ import type { Telemetry } from './telemetry.ts'
 
 /** Where a contained failure came from. */
 export interface ErrorContext {
-  during: 'publish' | 'filter' | 'variant' | 'pipe' | 'listener' | 'cors' | 'key' | 'write'
+  during: 'publish' | 'filter' | 'variant' | 'pipe' | 'listener' | 'cors' | 'key' | 'write' | 'bus'
   channel?: string
 }
 
@@ -42,14 +43,16 @@ export type HubEvents = {
   close: (connection: PublicConnection, closed: Closed) => void
   /** A request was refused; `key` is what `limits.connectionsPerKey` counts by. */
   refuse: (reason: RefusalReason, key: string | undefined) => void
+  /** The feed of the bus is established (`up`), or broken, with what is known of why. */
+  bus: (up: boolean, cause: unknown) => void
 }
 
 const HEARTBEAT = new TextEncoder().encode(':\n\n')
 
-export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost {
+export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost, SharedLogHost {
   // What the parts of the core share, each through the narrow interface that it states itself.
   /** @internal */
-  readonly epoch = newEpoch()
+  epoch: string
   /** @internal The sequence of the newest frame. */
   head = 0
   /** @internal */
@@ -71,6 +74,8 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
   /** @internal */
   readonly entrance: Entrance
   /** @internal */
+  readonly recall: EntranceHost['recall']
+  /** @internal */
   readonly maxWriteBytes: number
   /** @internal */
   readonly maxBufferedBytes: number
@@ -79,7 +84,8 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
   /** @internal */
   readonly serialize: (data: unknown) => string
 
-  readonly #channels: Channels
+  /** @internal */
+  readonly channels: Channels
   readonly #sweep: Sweep
   readonly #counters = new Counters()
   readonly #telemetry: Telemetry | undefined
@@ -88,6 +94,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
   /** Who wants to know that a channel has ended: the pipes into it. */
   readonly #ended = new Emitter<{ ended: (channel: string) => void }>(() => {})
   readonly #abort = new AbortController()
+  readonly #shared: SharedLog | undefined
   #shutdown: Shutdown | undefined
   #closed: Promise<CloseCounts> | undefined
 
@@ -105,7 +112,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
     this.maxBufferedBytes = this.settings.maxBufferedBytes
     this.maxEventBytes = this.settings.maxEventBytes
     this.serialize = this.settings.serialize
-    this.#channels = new Channels(channelDefaults)
+    this.channels = new Channels(channelDefaults)
     this.fanOut = new FanOut(clock, random, () => this.batcher.release())
     const period = sweepPeriod(heartbeat, stallTimeout)
     // A sweep comes up to one period late; the silence must not be longer than was asked for.
@@ -113,6 +120,12 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
     this.#sweep = new Sweep(this, period, stallTimeout)
     this.admission = new Admission(this, this.settings.limits, random)
     this.entrance = new Entrance(this)
+    const { bus } = this.settings
+    // With a bus, that says which life of the log this is.
+    this.epoch = bus ? '' : newEpoch()
+    this.#shared = bus && new SharedLog(bus, this)
+    this.recall = this.#shared?.recall
+    this.#shared?.feed.start()
   }
 
   /** The id of the newest event: what a page rendered now would pass as `from` to read on after it. */
@@ -145,19 +158,35 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
     return new Channel(this, checkChannelName(name), options)
   }
 
+  /**
+   * Settles when the hub takes connections and events: at once, or, with a bus, when that was reached for the first time. Until then
+   * browsers are asked to come back in a moment, and a publish waits for it, `busTimeout` at the most.
+   */
+  ready(): Promise<void> {
+    return this.#shared?.feed.ready ?? Promise.resolve()
+  }
+
   /** What was counted so far, as a plain object. */
   stats(): Stats {
     // Without a prototype: a channel may be called "constructor".
     const channels: Record<string, number> = Object.create(null)
     let logBytes = 0
-    for (const { name, readers, log } of this.#channels) {
+    for (const { name, readers, log } of this.channels) {
       logBytes += log.bytes
       if (readers.size > 0) channels[name] = readers.size
     }
     const lifetimes = this.#lifetimes.summary()
     const { refused, overloaded } = this.admission
     const connections = this.live.size
-    return this.#counters.snapshot({ connections, channels, logBytes, refused, overloaded, lifetimes })
+    return this.#counters.snapshot({
+      connections,
+      channels,
+      logBytes,
+      refused,
+      overloaded,
+      bus: this.#shared && { ...this.#shared.feed.stats },
+      lifetimes,
+    })
   }
 
   /**
@@ -214,12 +243,12 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
 
   /** @internal The channel of that name, made when there is none. */
   channelState(name: string): ChannelState {
-    return this.#channels.get(name, this.clock.now())
+    return this.channels.get(name, this.clock.now())
   }
 
   /** @internal The channel of that name, if there is one. */
   findChannel(name: string): ChannelState | undefined {
-    return this.#channels.find(name)
+    return this.channels.find(name)
   }
 
   /** @internal Publishes the final event, once. */
@@ -242,7 +271,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
 
   /** @internal */
   left(channel: ChannelState): void {
-    this.#channels.rest(channel, this.clock.now())
+    this.channels.rest(channel, this.clock.now())
   }
 
   /** @internal */
@@ -314,8 +343,8 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
 
   /** @internal */
   expire(now: number): boolean {
-    this.#channels.expire(now)
-    return this.#channels.size > 0
+    this.channels.expire(now)
+    return this.channels.size > 0
   }
 
   // --- Inside -------------------------------------------------------------------------------------------------
@@ -329,6 +358,9 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
           `The hub is closing and takes no event for ${shown(name)}; publish before close().`,
         )
       }
+      if (this.#shared) {
+        return this.#shared.publish(name, event, final).catch((error) => this.#failed(name, error))
+      }
       const channel = this.channelState(name)
       const { id } = this.#append(channel, event, final).event
       if (!channel.backlogged) return Promise.resolve(id)
@@ -341,32 +373,44 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
         })
       })
     } catch (error) {
-      this.report(
-        error,
-        typeof name === 'string' ? { during: 'publish', channel: name } : { during: 'publish' },
-      )
-      const failed = Promise.reject(error)
-      failed.catch(() => {})
-      return failed
+      return this.#failed(name, error)
     }
   }
 
+  #failed(name: unknown, error: unknown): Promise<never> {
+    this.report(
+      error,
+      typeof name === 'string' ? { during: 'publish', channel: name } : { during: 'publish' },
+    )
+    const failed = Promise.reject(error)
+    failed.catch(() => {})
+    return failed
+  }
+
+  /** @internal */
+  refuseEnded(name: string): void {
+    if ((this.findChannel(name)?.endedAt ?? 0) === 0) return
+    throw new SluiceError(
+      'SLUICE_CHANNEL_ENDED',
+      `Channel ${shown(name)} has ended and takes no event until its history has expired; use another name.`,
+    )
+  }
+
+  /** @internal */
+  refuseReserved(ownId: string | undefined): void {
+    if (ownId === undefined || parseId(this.epoch, ownId).kind !== 'here') return
+    throw new SluiceError(
+      'SLUICE_RESERVED_ID',
+      `The id ${shown(ownId)} has the form of this hub's own ids and would resume in the wrong place; leave id out, or give one of another form.`,
+    )
+  }
+
   #append(channel: ChannelState, event: EventInput, final: boolean): Frame {
-    if (channel.endedAt > 0) {
-      throw new SluiceError(
-        'SLUICE_CHANNEL_ENDED',
-        `Channel ${shown(channel.name)} has ended and takes no event until its history has expired; use another name.`,
-      )
-    }
+    this.refuseEnded(channel.name)
     const { event: name, data, id: givenId, retry, comment, key } = checkSendable(event)
     // As it will come back, which is what it must be found by.
     const ownId = givenId === undefined ? undefined : checkId(givenId)
-    if (ownId !== undefined && parseId(this.epoch, ownId).kind === 'here') {
-      throw new SluiceError(
-        'SLUICE_RESERVED_ID',
-        `The id ${shown(ownId)} has the form of this hub's own ids and would resume in the wrong place; leave id out, or give one of another form.`,
-      )
-    }
+    this.refuseReserved(ownId)
     // Before a position is taken: a serializer is the application's code and may publish, too.
     const text = serializeData(data, this.serialize)
     const sequence = this.head + 1
@@ -375,32 +419,53 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost 
     const published = { channel: channel.name, id, event: name || 'message', data, key }
     const frame = new Frame(sequence, this.clock.now(), bytes, published, ownId !== undefined)
     this.head = sequence
+    this.log(channel, frame, final)
+    this.published(channel.name, id, bytes.length)
+    return frame
+  }
+
+  /** @internal Puts a frame into its channel's log, and its readers on the way. */
+  log(channel: ChannelState, frame: Frame, final: boolean): void {
     channel.log.append(frame)
     if (final) {
-      channel.endedAt = sequence
+      channel.endedAt = frame.sequence
       this.#ended.emit('ended', channel.name)
     }
     // Now, while the data is what was published: it is the application's object, and may be changed later.
     for (const variant of this.entrance.variants.values()) {
       if (variant.readers > 0) variant.bytesOf(frame, channel)
     }
-    this.#counters.published += 1
-    this.#telemetry?.published(channel.name, id, bytes.length)
     channel.log.trim()
     // With its variants, which fill the log as well.
     channel.published(frame.size)
     if (channel.readers.size > 0) this.fanOut.touch(channel)
     this.#sweep.start()
-    return frame
+  }
+
+  /** @internal */
+  published(channel: string, id: string, bytes: number): void {
+    this.#counters.published += 1
+    this.#telemetry?.published(channel, id, bytes)
+  }
+
+  /** @internal */
+  busChanged(up: boolean, cause: unknown): void {
+    this.#emitter.emit('bus', up, cause)
+  }
+
+  /** @internal Whether it knows where it stands. */
+  get started(): boolean {
+    return this.#shared?.feed.started ?? true
   }
 
   async #close(shutdown: Shutdown): Promise<CloseCounts> {
     this.#shutdown = shutdown
     this.#abort.abort()
     const counts = await shutdown.run(this.live, this.clock, this.settings.random)
+    await this.#shared?.feed.close()
     this.#sweep.stop()
     this.admission.stop()
-    this.#channels.clear()
+    this.channels.clear()
     return counts
   }
 }

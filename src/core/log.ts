@@ -21,6 +21,11 @@ export class Log {
    * has lost something and must be told.
    */
   lostThrough: number
+  /**
+   * What came up to here was never held by this process: with a bus, it can still be read there. Equal to `lostThrough` as long as
+   * the bounds have pushed nothing out.
+   */
+  coldBefore: number
   /** Bytes held now. */
   bytes = 0
   /** Changes whenever an index of `at` may come to mean another frame. */
@@ -39,6 +44,7 @@ export class Log {
   constructor(bounds: LogBounds, conflates: boolean, lostThrough: number) {
     this.#bounds = bounds
     this.lostThrough = lostThrough
+    this.coldBefore = lostThrough
     this.#newestByKey = conflates ? new Map() : undefined
   }
 
@@ -102,6 +108,49 @@ export class Log {
     }
     if (this.#newestByKey) this.#supersede(frame, this.#newestByKey)
     this.#enforce()
+  }
+
+  /** Puts what was read back in front: everything in `(after, coldBefore]`, or what the engine still has of it. */
+  recall(older: readonly Frame[], after: number, lostThrough: number): void {
+    if (this.lostThrough !== this.coldBefore) return // the bounds have no room for what is older
+    const held: Frame[] = []
+    for (let index = 0; index < this.end; index += 1) {
+      const frame = this.at(index)
+      if (frame) held.push(frame)
+    }
+    const { newest } = this
+    this.#empty()
+    this.coldBefore = after
+    this.lostThrough = Math.max(after, lostThrough)
+    // As if they had arrived in this order, so that bounds and conflation do the same.
+    for (const frame of [...older, ...held]) {
+      frame.superseded = false
+      this.append(frame)
+    }
+    this.newest = Math.max(newest, this.newest)
+  }
+
+  /** Everything goes, and is not told here: positions up to `head` mean nothing any more. */
+  restart(head: number): void {
+    this.#empty()
+    this.newest = 0
+    this.lostThrough = head
+    this.coldBefore = head
+  }
+
+  /** Something up to `through` never arrived here, and never will. */
+  lose(through: number): void {
+    this.lostThrough = Math.max(this.lostThrough, through)
+  }
+
+  #empty(): void {
+    this.#frames.retain(() => false)
+    this.#kept.retain(() => false)
+    this.#keptDead = 0
+    this.#newestByKey?.clear()
+    this.#ownIds = undefined
+    this.bytes = 0
+    this.version += 1
   }
 
   /** Says that a variant's encoding now belongs to `frame`, so that the bound on bytes covers it. */

@@ -14,7 +14,7 @@ export interface Letter {
 export class Outbox {
   /** Bytes waiting. */
   bytes = 0
-  readonly #letters = new Deque<Letter>()
+  #letters = new Deque<Letter>()
 
   get length(): number {
     return this.#letters.length
@@ -27,6 +27,21 @@ export class Outbox {
   push(after: number, bytes: Uint8Array, events: 0 | 1): void {
     this.#letters.push({ after, bytes, events })
     this.bytes += bytes.length
+  }
+
+  /** Puts something in front of everything. */
+  unshift(bytes: Uint8Array): void {
+    this.#letters.unshift({ after: 0, bytes, events: 0 })
+    this.bytes += bytes.length
+  }
+
+  /** Everything in it goes out as if sent at `after`: positions start anew. */
+  rebase(after: number): void {
+    const letters = new Deque<Letter>()
+    for (let letter = this.#letters.shift(); letter; letter = this.#letters.shift()) {
+      letters.push({ ...letter, after })
+    }
+    this.#letters = letters
   }
 
   shift(): void {

@@ -11,8 +11,11 @@ export type RequestedId = string | null | undefined
 /** What a client gets whose last event ID is not here any more. */
 export type OnGap = 'live' | 'oldest' | 'refuse'
 
-/** How a resume went, as the `Sluice-Resume` header says it. `none`: none was asked for. */
-export type ResumeOutcome = 'full' | 'gap' | 'none'
+/**
+ * How a resume went, as the `Sluice-Resume` header says it. `none`: none was asked for. `pending`: what was missed is being read
+ * from the bus; it follows, or a gap does.
+ */
+export type ResumeOutcome = 'full' | 'gap' | 'none' | 'pending'
 
 /** What a connection begins with. */
 export interface Start {
@@ -47,6 +50,36 @@ export function startOf(
     return onGap === 'oldest' ? oldest(channels, 'gap', gaps) : live(head, channels, 'gap', gaps)
   }
   return after(found, head, channels, readable(id), onGap)
+}
+
+/**
+ * With a bus: the position after which these channels must be held before it can be said how the connection starts;
+ * `undefined` when all that is needed is here.
+ */
+export function neededFrom(
+  epoch: string,
+  head: number,
+  channels: readonly ChannelState[],
+  requested: RequestedId,
+  from: string | null,
+): number | undefined {
+  const id = requested === undefined && from !== 'live' && from !== 'oldest' ? from : requested
+  let after = 0
+  if (id === undefined) {
+    if (from !== 'oldest') return undefined
+  } else {
+    if (id === null || id.length > MAX_ID_LENGTH) return undefined
+    if (channels.some(({ log }) => log.find(id) !== undefined)) return undefined
+    const parsed = parseId(epoch, id)
+    if (parsed.kind === 'epoch') return undefined
+    // A publisher's own id: the bus may have it.
+    if (parsed.kind === 'here') after = parsed.sequence
+    // Another process has served this client, and is ahead of us.
+    if (after > head) return after
+  }
+  const cold = ({ log }: ChannelState): boolean =>
+    log.lostThrough === log.coldBefore && log.coldBefore > after
+  return channels.some(cold) ? after : undefined
 }
 
 /** Everything after `position`, except in channels that no longer hold it all. */

@@ -2,6 +2,7 @@
 
 import type { RefusalReason } from './admission.ts'
 import { type CloseReason, countsByReason } from './close.ts'
+import type { BusStats } from './feed.ts'
 import type { Lifetime } from './lifetimes.ts'
 
 /** A snapshot of a hub. Counters count from its making. */
@@ -29,6 +30,8 @@ export interface Stats {
   refused: Record<RefusalReason, number>
   /** Whether new connections are refused now for the event loop's delay (`limits.loopDelay`). */
   overloaded: boolean
+  /** How the hub stands to its bus; `undefined` without one. */
+  bus: BusStats | undefined
   /** How the connections lived that are over, by close reason: their number, and quantiles of age and silence in milliseconds, within 2 %. */
   lifetimes: Record<CloseReason, Lifetime>
 }
@@ -47,7 +50,10 @@ export class Counters {
   }
 
   snapshot(
-    now: Pick<Stats, 'connections' | 'channels' | 'logBytes' | 'refused' | 'overloaded' | 'lifetimes'>,
+    now: Pick<
+      Stats,
+      'connections' | 'channels' | 'logBytes' | 'refused' | 'overloaded' | 'bus' | 'lifetimes'
+    >,
   ): Stats {
     return {
       ...now,

@@ -16,7 +16,7 @@ export type TypedConnection<Channels extends object = AnyChannels> = Omit<
 
 /** What every door's hub has in common. */
 export interface TypedCore<Channels extends object = AnyChannels>
-  extends Pick<Hub, 'position' | 'stats' | 'connections' | 'diagnose' | 'close'> {
+  extends Pick<Hub, 'position' | 'ready' | 'stats' | 'connections' | 'diagnose' | 'close'> {
   /**
    * Publishes an event to every reader of `channel`. Settles with its id once the log has it; when so much was
    * published in one turn of the event loop that the log would run over, once caught-up readers were written to.

@@ -60,6 +60,7 @@ test('per key: by address, however it is spelled, or by the key that the applica
     rate: 0,
     overload: 0,
     closing: 0,
+    starting: 0,
   })
 })
 

@@ -1,0 +1,134 @@
+// Reads the bus further back than this process has heard it, for clients that resume from there: everything that their
+// channels still have room for goes into the logs, as if it had been heard. One pass at a time serves all who wait.
+
+import type { Entry, Page } from './bus.ts'
+import type { ChannelState } from './channel.ts'
+import type { Frame } from './frame.ts'
+
+export interface RecallHost {
+  readonly head: number
+  readPage(after: number): Promise<Page>
+  /** Reads on until nothing is missing that the bus had when it was called. */
+  catchUp(): Promise<void>
+  findChannel(name: string): ChannelState | undefined
+  read(entry: Entry): { frame: Frame; final: boolean } | undefined
+  /** The epoch under which pages are read. */
+  readonly busEpoch: string | undefined
+}
+
+interface Waiting {
+  readonly after: number
+  readonly channels: readonly string[]
+  readonly resolve: () => void
+}
+
+/** One channel's part of a pass. */
+class Pile {
+  readonly frames: Frame[] = []
+  readonly channel: ChannelState
+  readonly after: number
+  /** Frames after this one are older than nothing here. */
+  readonly through: number
+  lostThrough = 0
+  endedAt = 0
+  #bytes = 0
+
+  constructor(channel: ChannelState, after: number) {
+    this.channel = channel
+    this.after = after
+    this.through = channel.log.coldBefore
+  }
+
+  push(frame: Frame): void {
+    this.frames.push(frame)
+    this.#bytes += frame.bytes.length
+    const { maxEvents, maxBytes, overflow } = this.channel.options
+    // A log that conflates keeps by key what its bounds push out, and must see it all.
+    if (overflow === 'latest') return
+    while (this.frames.length > 1 && (this.frames.length > maxEvents || this.#bytes > maxBytes)) {
+      const oldest = this.frames.shift() as Frame // there are two at least
+      this.#bytes -= oldest.bytes.length
+      this.lostThrough = oldest.sequence
+    }
+  }
+}
+
+export class Recall {
+  readonly #host: RecallHost
+  #waiting: Waiting[] = []
+  #running = false
+
+  constructor(host: RecallHost) {
+    this.#host = host
+  }
+
+  /** Settles when these channels hold all after `after` that the bus and their bounds allow. Never rejects. */
+  ask(after: number, channels: readonly string[]): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push({ after, channels, resolve })
+      if (!this.#running) void this.#run()
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#waiting.length > 0) {
+      const round = this.#waiting
+      this.#waiting = []
+      try {
+        // Some clients are ahead of us.
+        if (round.some(({ after }) => after > this.#host.head)) await this.#host.catchUp()
+        await this.#pass(round)
+      } catch {
+        // The hub is closing; who waits is closed with it.
+      }
+      for (const { resolve } of round) resolve()
+    }
+    this.#running = false
+  }
+
+  async #pass(round: readonly Waiting[]): Promise<void> {
+    const host = this.#host
+    const piles = new Map<string, Pile>()
+    for (const { after, channels } of round) {
+      for (const name of channels) {
+        const channel = host.findChannel(name)
+        if (!channel || channel.log.coldBefore <= after || channel.log.lostThrough !== channel.log.coldBefore)
+          continue
+        const known = piles.get(name)
+        if (!known || known.after > after) piles.set(name, new Pile(channel, after))
+      }
+    }
+    const all = [...piles.values()]
+    if (all.length === 0) return
+    const end = Math.max(...all.map(({ through }) => through))
+    const epoch = host.busEpoch
+    let position = Math.min(...all.map(({ after }) => after))
+    while (position < end) {
+      const page = await host.readPage(position)
+      // What was collected means nothing in another life of the log.
+      if (page.epoch !== epoch || host.busEpoch !== epoch) return
+      const [first] = page.entries
+      if (page.lost) {
+        const through = first ? (first.previous ?? first.position - 1) : page.head
+        for (const pile of all) pile.lostThrough = Math.max(pile.lostThrough, Math.min(through, pile.through))
+      }
+      for (const entry of page.entries) {
+        const pile = piles.get(entry.channel)
+        if (!pile || entry.position <= pile.after || entry.position > pile.through) continue
+        const read = host.read(entry)
+        if (read) pile.push(read.frame)
+        if (read?.final) pile.endedAt = entry.position
+      }
+      const last = page.entries.at(-1)
+      if (!last) break
+      position = last.position
+    }
+    for (const { channel, frames, after, lostThrough, endedAt, through } of all) {
+      // It may have been made anew, or pushed out what it had, meanwhile.
+      if (host.findChannel(channel.name) !== channel || channel.log.coldBefore !== through) continue
+      channel.log.recall(frames, after, lostThrough)
+      if (endedAt > 0) channel.endedAt = endedAt
+    }
+  }
+}
