@@ -264,13 +264,11 @@ export class Feed {
       const page = await this.read(this.#last)
       if (page.epoch !== this.#epoch) return this.#restart(page.epoch, page.head)
       if (page.lost) this.#lose(page)
-      let full = false
       for (const entry of page.entries) {
         if (entry.position <= this.#last) continue
         this.#last = entry.position
-        full = this.#host.feedEntry(entry) || full
+        if (this.#host.feedEntry(entry)) await this.#host.feedWalked()
       }
-      if (full) await this.#host.feedWalked()
       if (page.entries.length === 0) return
     }
   }
