@@ -174,7 +174,10 @@ export function busContract(
             await feed.until(() => feed.entries.length > 50 && expected.length > more, 'the feed to go on')
             const goal = expected[more] as number
             await feed.until(() => (feed.entries.at(-1)?.position ?? 0) >= goal, 'the feed to catch up')
-            for (const entry of [...feed.entries]) if (entry.position > upTo) seen.push(entry)
+            // The feed may be faster than the answer to the writer: up to what he knows.
+            for (const entry of [...feed.entries]) {
+              if (entry.position > upTo && entry.position <= goal) seen.push(entry)
+            }
             rising(seen)
             assert.deepEqual(
               seen.map((entry) => entry.position),
@@ -204,7 +207,7 @@ export function busContract(
       const kept = heard()
       await bus.tail(kept.listener)
       const tail = await bus.tail(listener)
-      assert.deepEqual(told, ['up'], 'a tail that has settled is up')
+      await waitFor(() => told.length > 0, 'the feed to be up')
       await bus.append('c', bytes('one'))
       await kept.until(() => kept.entries.length === 1, 'one')
       await bus.append('c', bytes('two'))

@@ -1,0 +1,163 @@
+// What Redis answers, as a bus wants it: entries and pages, and the proof that it has lost something.
+
+import type { Entry, Page } from '../core/bus.ts'
+import { SluiceError } from '../core/errors.ts'
+import { newEpoch } from '../core/position.ts'
+import type { RedisArgument, Send } from './redis-client.ts'
+import { append, read, run } from './redis-scripts.ts'
+
+/** The keys of one log. All carry one hash tag, so that a cluster keeps them on one node and a script may use them together. */
+export interface LogKeys {
+  readonly stream: string
+  readonly meta: string
+  readonly once: string
+}
+
+/** `news` becomes `{news}:log` and so on; a key that brings a tag keeps it. */
+export function logKeys(key: string): LogKeys {
+  const base = key.includes('{') ? key : `{${key}}`
+  return { stream: `${base}:log`, meta: `${base}:meta`, once: `${base}:once:` }
+}
+
+export interface LogBounds {
+  readonly maxEvents: number
+  readonly maxBytes: number
+  readonly dedupeFor: number
+}
+
+/** A page, and where the feed goes on from it. */
+export interface ReadPage extends Page {
+  readonly floor: number
+}
+
+const utf8 = new TextDecoder()
+
+/** One participant's view of the log: what it has seen tells whether Redis has forgotten what it had acknowledged. */
+export class RedisLog {
+  readonly keys: LogKeys
+  readonly #bounds: LogBounds
+  #epoch = ''
+  #seen = 0
+  #broken = ''
+
+  constructor(keys: LogKeys, bounds: LogBounds) {
+    this.keys = keys
+    this.#bounds = bounds
+  }
+
+  async append(send: Send, channel: string, body: Uint8Array, dedupe: string): Promise<number> {
+    const { stream, meta, once } = this.keys
+    const { maxEvents, maxBytes, dedupeFor } = this.#bounds
+    const reply = await run(
+      send,
+      append,
+      [stream, meta, once + dedupe],
+      [
+        ...this.#opening(),
+        channel,
+        Buffer.from(body.buffer, body.byteOffset, body.byteLength),
+        String(maxEvents),
+        String(maxBytes),
+        String(dedupeFor),
+      ],
+    )
+    const [epoch, position, previous] = list(reply)
+    this.saw(string(epoch), number(previous), number(position))
+    return number(position)
+  }
+
+  /** @param limit 0 for the head alone */
+  async read(send: Send, after: number, limit: number, pageBytes: number): Promise<ReadPage> {
+    const { stream, meta } = this.keys
+    const reply = await run(
+      send,
+      read,
+      [stream, meta],
+      [...this.#opening(), String(after), String(limit), String(pageBytes)],
+    )
+    const [epoch, head, floor, found] = list(reply)
+    const entries = list(found).map(entryOf)
+    const page = { entries, epoch: string(epoch), head: number(head), floor: number(floor) }
+    for (const entry of entries) this.saw(page.epoch, entry.previous, entry.position)
+    this.saw(page.epoch, page.head, page.head)
+    const [first] = entries
+    // The predecessor of the first that is held says it; where nothing is held, the head does.
+    const lost = limit > 0 && (first ? first.previous > after : after < page.head)
+    return lost ? { ...page, lost: 'trimmed' } : page
+  }
+
+  /**
+   * Notes that two positions are neighbours. One that was acknowledged and would lie between them is gone: a replica
+   * took over that did not have it. The next script begins a new epoch then.
+   *
+   * @returns false when this has shown
+   */
+  saw(epoch: string, previous: number, position: number): boolean {
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch
+      this.#seen = position
+    } else if (previous < this.#seen && this.#seen < position) {
+      this.#broken = epoch
+      return false
+    } else if (position > this.#seen) this.#seen = position
+    return epoch !== this.#broken
+  }
+
+  #opening(): RedisArgument[] {
+    return [newEpoch(), String(this.#seen), this.#epoch, this.#broken]
+  }
+}
+
+/** An entry of the stream, with the epoch that it was appended in. */
+export interface RedisEntry extends Entry {
+  readonly previous: number
+  readonly epoch: string
+}
+
+/** `[id, [e, epoch, p, previous, s, bytes before, c, channel, b, body]]` */
+export function entryOf(found: unknown): RedisEntry {
+  const [id, fields] = list(found)
+  const [, epoch, , previous, , , , channel, , body] = list(fields)
+  return {
+    position: number(id),
+    previous: number(previous),
+    epoch: string(epoch),
+    channel: string(channel),
+    // A copy: what a client library gives may be a slice that keeps a whole chunk of the connection alive.
+    body: new Uint8Array(bytes(body)),
+  }
+}
+
+/** The entries in the reply of XREAD on one stream: a list of pairs, a flat list, a Map or an object, by client and protocol. */
+export function entriesOf(reply: unknown): RedisEntry[] {
+  if (reply === null || reply === undefined) return []
+  let found: unknown
+  if (Array.isArray(reply)) found = Array.isArray(reply[0]) ? reply[0][1] : reply[1]
+  else found = (reply instanceof Map ? [...reply.values()] : Object.values(reply))[0]
+  return list(found).map(entryOf)
+}
+
+function foreign(): SluiceError {
+  return new SluiceError(
+    'SLUICE_BAD_OPTION',
+    'Redis answered with something that no bus has stored; give the bus a key that nothing else writes to.',
+  )
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw foreign()
+  return value
+}
+
+function bytes(value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw foreign()
+  return value
+}
+
+const string = (value: unknown): string => (typeof value === 'string' ? value : utf8.decode(bytes(value)))
+
+function number(value: unknown): number {
+  const parsed = Number.parseInt(string(value), 10)
+  if (!Number.isSafeInteger(parsed)) throw foreign()
+  return parsed
+}
