@@ -47,6 +47,11 @@ export class Cursor {
   held = false
   /** The frame that the filter let pass and the write had no room for: it is asked once per event. */
   #admitted = 0
+  /**
+   * The frame that a gap led to, when the write of the gap had no room for it. It goes next even if the log has lost it by
+   * then: a log that loses a frame per write would otherwise give a lagging reader gaps and nothing else, for ever.
+   */
+  #owed: { readonly channel: ChannelState; readonly sequence: number; readonly bytes: Uint8Array } | undefined
 
   constructor(position: number, filter: Filter | undefined, variant: Variant | undefined) {
     this.position = position
@@ -85,6 +90,10 @@ export class Cursor {
    * @param through no frame after this position, for a connection that is leaving; it is not disconnected any more
    */
   read(host: CursorHost, outbox: Outbox | undefined, through: number): Batch | typeof OVERFLOW {
+    if (this.#owed) {
+      const batch = this.#payOwed(host, outbox)
+      if (batch) return batch
+    }
     let newsy: Subscription | undefined
     let several = false
     for (const subscription of this.subscriptions) {
@@ -103,6 +112,21 @@ export class Cursor {
       }
     }
     return this.#merge(host, outbox, through)
+  }
+
+  /** The frame that is owed, if the log has lost it; `undefined` when it is read from there, or is wanted no more. */
+  #payOwed(host: CursorHost, outbox: Outbox | undefined): Batch | undefined {
+    const owed = this.#owed
+    this.#owed = undefined
+    const subscription = this.subscriptions.find(({ channel }) => channel === owed?.channel)
+    if (!owed || !subscription || owed.sequence <= this.#floor(subscription)) return undefined
+    if (owed.channel.log.lostThrough < owed.sequence) return undefined
+    const draft = new Draft(host, PRIVATE_COPY)
+    let room = true
+    while (room && outbox?.next && outbox.next.after < owed.sequence) room = draft.takeLetter(outbox)
+    if (room && draft.takeFrame(owed.bytes)) this.position = owed.sequence
+    else this.#owed = owed
+    return draft.finish(this.position, false)
   }
 
   /** Frames of this subscription up to here need not be looked at. */
@@ -131,10 +155,16 @@ export class Cursor {
       subscription.since = log.lostThrough
       host.gapTold()
     }
-    return this.#mergeFrames(host, outbox, draft, through)
+    return this.#mergeFrames(host, outbox, draft, through, lost.length > 0)
   }
 
-  #mergeFrames(host: CursorHost, outbox: Outbox | undefined, draft: Draft, through: number): Batch {
+  #mergeFrames(
+    host: CursorHost,
+    outbox: Outbox | undefined,
+    draft: Draft,
+    through: number,
+    afterGap: boolean,
+  ): Batch {
     let { head } = host
     let lanes = this.#lanes()
     for (let examined = 0; examined < MAX_EXAMINED; examined += 1) {
@@ -154,6 +184,7 @@ export class Cursor {
         const bytes = this.#bytesOf(frame, lane.channel, host)
         if (bytes && !draft.takeFrame(bytes)) {
           this.#admitted = frame.sequence
+          if (afterGap) this.#owed = { channel: lane.channel, sequence: frame.sequence, bytes }
           break
         }
         this.position = frame.sequence

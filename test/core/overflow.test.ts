@@ -22,6 +22,70 @@ test("overflow 'gap': a lagging reader skips to the oldest frame kept and is tol
   })
 })
 
+test('a gap comes with the event that it leads to, however fast the log moves on: a lagging reader gets events, not only gaps', () => {
+  const hub = new CoreHub({ channelDefaults: { maxEvents: 5 } })
+  const { sink } = hub.open({ channels: ['a'] }, undefined, true)
+  let published = 0
+  const publish = (): void => {
+    published += 1
+    // Larger than what is copied behind a gap.
+    void hub.publish('a', { data: `${published} ${'x'.repeat(5_000)}` })
+  }
+  for (let n = 0; n < 20; n += 1) publish()
+  for (let writes = 0; writes < 100; writes += 1) {
+    // Each write takes as long as it takes the log to lose its oldest event.
+    publish()
+    sink.take()
+    hub.fake.settle()
+  }
+  const numbersSeen = sink.data.map((data) => Number(data.split(' ')[0]))
+  assert.ok(numbersSeen.length >= 49, `${numbersSeen.length} events in ${sink.writes.length} writes`)
+  // What each gap names, and nothing else, is missing in front of the next event.
+  let last = 0
+  for (const { event, data } of sink.events) {
+    if (event === 'gap') {
+      const { requested, oldest } = JSON.parse(data)
+      assert.equal(requested, `${hub.epoch}-${last}`)
+      last = Number(oldest.split('-')[1]) - 1
+    } else {
+      assert.equal(Number(data.split(' ')[0]), last + 1)
+      last += 1
+    }
+  }
+})
+
+test('the event that a gap leads to is not sent to who has stopped reading its channel, nor out of place', () => {
+  const big = (name: string): string => `${name} ${'x'.repeat(5_000)}`
+  const lag = (): { hub: CoreHub; opened: ReturnType<CoreHub['open']> } => {
+    const hub = new CoreHub({ channelDefaults: { maxEvents: 2 } })
+    const opened = hub.open({ channels: ['a'] }, undefined, true)
+    for (let n = 1; n <= 5; n += 1) void hub.publish('a', { data: big(`a${n}`) })
+    opened.sink.take()
+    hub.fake.settle()
+    assert.match(opened.sink.text, /event: gap/)
+    for (let n = 6; n <= 9; n += 1) void hub.publish('a', { data: big(`a${n}`) })
+    return { hub, opened }
+  }
+  const drain = (hub: CoreHub, { sink }: ReturnType<CoreHub['open']>): string[] => {
+    for (let n = 0; n < 10; n += 1) {
+      sink.take()
+      hub.fake.settle()
+    }
+    return sink.events.map(({ event, data }) => (event === 'gap' ? 'gap' : (data.split(' ')[0] ?? '')))
+  }
+  const left = lag()
+  left.opened.connection.unsubscribe('a')
+  left.opened.connection.subscribe('a')
+  assert.deepEqual(drain(left.hub, left.opened), ['gap'])
+  const sent = lag()
+  sent.opened.connection.send({ data: 'private' })
+  assert.deepEqual(drain(sent.hub, sent.opened), ['gap', 'a4', 'gap', 'a8', 'a9', 'private'])
+  const closing = lag()
+  closing.opened.connection.close()
+  assert.deepEqual(drain(closing.hub, closing.opened), ['gap', 'a4', 'gap', 'a8', 'a9'])
+  assert.ok(closing.opened.sink.ended)
+})
+
 test('a gap of one channel is told once even when another channel takes several writes', async () => {
   const hub = new CoreHub({ maxWriteBytes: 400 })
   hub.channel('small', { maxEvents: 2 })
