@@ -92,8 +92,14 @@ const IOREDIS_OWN = {
 function ioredis(client: IoredisClient): RedisPort {
   const sender =
     (to: IoredisClient): Send =>
-    (_, [name, ...args]) =>
-      to.callBuffer(String(name), ...args)
+    (_, [name = '', ...args]) => {
+      // With enableAutoPipelining, callBuffer loses the command's name (seen in ioredis 6.0); the commands' own methods,
+      // which the types do not show, keep it.
+      const methods = to as unknown as Partial<Record<string, IoredisClient['callBuffer']>>
+      const method = methods[`${String(name).toLowerCase()}Buffer`]
+      if (method) return method.apply(to, args as [string, ...RedisArgument[]]) // no command here is without arguments
+      return to.callBuffer(String(name), ...args)
+    }
   return {
     send: sender(client),
     another() {

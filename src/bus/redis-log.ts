@@ -66,8 +66,18 @@ export class RedisLog {
     return number(position)
   }
 
-  /** @param limit 0 for the head alone */
+  /** Where the log stands; looks at what comes after the newest that was seen, for that shows whether it has lost it. */
+  head(send: Send): Promise<ReadPage> {
+    return this.read(send, this.#seen, 1, 1)
+  }
+
+  /** A page; where it shows that Redis has lost something, another of the new epoch. */
   async read(send: Send, after: number, limit: number, pageBytes: number): Promise<ReadPage> {
+    const page = await this.#read(send, after, limit, pageBytes)
+    return page.epoch === this.#broken ? this.#read(send, after, limit, pageBytes) : page
+  }
+
+  async #read(send: Send, after: number, limit: number, pageBytes: number): Promise<ReadPage> {
     const { stream, meta } = this.keys
     const reply = await run(
       send,
@@ -82,7 +92,7 @@ export class RedisLog {
     this.saw(page.epoch, page.head, page.head)
     const [first] = entries
     // The predecessor of the first that is held says it; where nothing is held, the head does.
-    const lost = limit > 0 && (first ? first.previous > after : after < page.head)
+    const lost = first ? first.previous > after : after < page.head
     return lost ? { ...page, lost: 'trimmed' } : page
   }
 

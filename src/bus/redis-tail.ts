@@ -60,7 +60,7 @@ export class RedisTail {
     try {
       await bounded(connection.connect(), 'Connecting to Redis', timeout, signal)
       const { epoch, head, floor } = await bounded(
-        log.read(connection.send, 0, 0, 1),
+        log.head(connection.send),
         'Asking Redis for the head of the log',
         timeout,
         signal,
