@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Bus } from '../../src/bus/bus.ts'
+import type { Bus } from '../../src/core/bus.ts'
 import { heard } from '../support/bus.ts'
 import { within } from '../support/fetch-client.ts'
 import { need } from '../support/need.ts'

@@ -4,8 +4,8 @@ import type { TestContext } from 'node:test'
 import { Redis as Ioredis, Cluster as IoredisCluster } from 'ioredis'
 import { Redis as Iovalkey } from 'iovalkey'
 import { createClient, createCluster } from 'redis'
-import type { Bus } from '../../src/bus/bus.ts'
 import { type RedisBusOptions, type RedisClient, redisBus } from '../../src/bus/redis.ts'
+import type { Bus } from '../../src/core/bus.ts'
 
 export interface Made {
   readonly client: RedisClient
