@@ -28,6 +28,8 @@ export interface ContractOptions {
   readonly largest?: number
   /** What a page of `read` holds at the most besides one entry, as the fixture has opened the bus. Default 1 MiB. */
   readonly pageBytes?: number
+  /** How long one who writes on and on waits between two entries, in milliseconds; for engines that are read more slowly than written. Default 0. */
+  readonly pace?: number
 }
 
 /** Resources that keep a process alive, of the kinds that a bus may leave behind. */
@@ -36,7 +38,7 @@ const KINDS = /^(TCP|Pipe|Socket|MessagePort|Timeout|Immediate|Worker)/
 export function busContract(
   name: string,
   open: () => Promise<OpenLog>,
-  { skip, largest = 1_048_576, pageBytes = 1_048_576 }: ContractOptions = {},
+  { skip, largest = 1_048_576, pageBytes = 1_048_576, pace = 0 }: ContractOptions = {},
 ): void {
   const contract = (title: string, run: (log: OpenLog, t: TestContext) => Promise<void>) =>
     test(title, skip === undefined ? { timeout: 60_000 } : { skip }, async (t) => {
@@ -154,7 +156,10 @@ export function busContract(
         const expected: number[] = []
         let writing = true
         const written = (async () => {
-          for (let at = 0; writing; at += 1) expected.push(await writer.append('c', bytes(`${at}`)))
+          for (let at = 0; writing; at += 1) {
+            expected.push(await writer.append('c', bytes(`${at}`)))
+            if (pace > 0) await new Promise((resolve) => setTimeout(resolve, pace))
+          }
         })()
         try {
           for (let round = 0; round < 5; round += 1) {
