@@ -1,0 +1,180 @@
+// Who is connected: in one process, and across nodes over real Redis and real NATS.
+
+import assert from 'node:assert/strict'
+import { describe, type TestContext, test } from 'node:test'
+import { Kvm } from '@nats-io/kv'
+import { Redis } from 'ioredis'
+import { createClient } from 'redis'
+import { type Presence, type PresenceStore, presence } from '../../src/bus/presence.ts'
+import { natsPresence } from '../../src/bus/presence-nats.ts'
+import { redisPresence } from '../../src/bus/presence-redis.ts'
+import { createHub, type Hub } from '../../src/web.ts'
+import { nats, natsServer } from '../support/nats.ts'
+import { need } from '../support/need.ts'
+import { redis, redisServer } from '../support/redis.ts'
+
+const TTL = 1_200
+
+function hubOf(t: TestContext): Hub {
+  const hub = createHub()
+  t.after(() => hub.close({ within: 0 }))
+  return hub
+}
+
+/** Opens a stream of that key; the returned function is its client leaving. */
+function open(hub: Hub, key: string | undefined, ...channels: string[]): () => void {
+  const abort = new AbortController()
+  hub.respond(new Request('http://a.example/', { signal: abort.signal }), { channels, key })
+  return () => abort.abort()
+}
+
+async function until(
+  present: Presence,
+  channel: string,
+  done: (connections: number) => boolean,
+): Promise<void> {
+  const end = performance.now() + 10_000
+  for (;;) {
+    const { connections } = await present.of(channel)
+    if (done(connections)) return
+    if (performance.now() > end) throw new Error(`gave up; ${channel} has ${connections}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+test('in one process: connections, keys, nodes, at once', async (t) => {
+  const hub = hubOf(t)
+  const present = presence(hub)
+  assert.deepEqual(await present.of('room'), { connections: 0, keys: [], nodes: 0 })
+  const leave = open(hub, 'ada', 'room', 'other')
+  open(hub, 'ada', 'room')
+  open(hub, 'constructor', 'room')
+  open(hub, undefined, 'room')
+  const { connections, keys, nodes } = await present.of('room')
+  assert.deepEqual([connections, keys.sort(), nodes], [4, ['ada', 'constructor'], 1])
+  leave()
+  assert.equal((await present.of('room')).connections, 3)
+  assert.equal((await present.of('other')).connections, 0)
+  await present.close()
+  assert.throws(() => presence(hub, { ttl: 1 }), { code: 'SLUICE_BAD_OPTION' })
+})
+
+const stores: [
+  name: string,
+  found: unknown,
+  make: (t: TestContext) => Promise<() => Promise<PresenceStore>>,
+][] = [
+  [
+    'Redis (ioredis)',
+    redisServer,
+    async (t) => {
+      const { port } = await redis(t)
+      return async () => {
+        const client = new Redis({ port, host: '127.0.0.1' })
+        t.after(() => client.disconnect())
+        return redisPresence({ client, key: 'app' })
+      }
+    },
+  ],
+  [
+    'Redis (node-redis)',
+    redisServer,
+    async (t) => {
+      const { port } = await redis(t)
+      return async () => {
+        const client = createClient({ socket: { host: '127.0.0.1', port } })
+        client.on('error', () => {})
+        await client.connect()
+        t.after(() => client.destroy())
+        return redisPresence({ client, key: 'app' })
+      }
+    },
+  ],
+  [
+    'NATS key-value',
+    natsServer,
+    async (t) => {
+      const server = await nats(t)
+      await server.start()
+      return async () => {
+        const connection = await server.connect()
+        return natsPresence({
+          bucket: await new Kvm(connection).create('presence', { ttl: TTL, history: 1 }),
+        })
+      }
+    },
+  ],
+]
+
+for (const [name, found, make] of stores) {
+  describe(`across nodes, over ${name}`, { ...need(name, found), timeout: 60_000 }, () => {
+    test('opened and closed on one is known on the other; a node that goes takes its own away', async (t) => {
+      const presences: Presence[] = []
+      // Before the stores' clients go.
+      t.after(() => Promise.all(presences.map((one) => one.close())))
+      const store = await make(t)
+      const [a, b] = [hubOf(t), hubOf(t)]
+      const [here, there] = [
+        presence(a, { store: await store(), ttl: TTL }),
+        presence(b, { store: await store(), ttl: TTL }),
+      ]
+      presences.push(here, there)
+      const channel = 'room {7}: é . * >'
+      const leave = open(a, 'ada', channel)
+      open(a, 'bob', channel)
+      open(b, 'ada', channel)
+      open(b, undefined, 'elsewhere')
+      await until(there, channel, (connections) => connections === 3)
+      const { keys, nodes } = await there.of(channel)
+      assert.deepEqual([keys.sort(), nodes], [['ada', 'bob'], 2])
+      leave()
+      await until(there, channel, (connections) => connections === 2)
+      await here.close()
+      await until(there, channel, (connections) => connections === 1)
+      assert.equal((await there.of('elsewhere')).connections, 1)
+    })
+
+    test('what is repeated stays, what a node that was killed has left expires', async (t) => {
+      const presences: Presence[] = []
+      t.after(() => Promise.all(presences.map((one) => one.close())))
+      const store = await make(t)
+      const [a, b] = [hubOf(t), hubOf(t)]
+      const dead = await store()
+      // What a node leaves that is never heard of again.
+      await dead.put('dead', new Map([['room', { eve: 2 }]]), TTL)
+      const live = presence(a, { store: await store(), ttl: TTL })
+      const asker = presence(b, { store: await store(), ttl: TTL })
+      presences.push(live, asker)
+      open(a, 'ada', 'room')
+      await until(asker, 'room', (connections) => connections === 3)
+      await until(asker, 'room', (connections) => connections === 1)
+      // Twice its time later it is still there.
+      await new Promise((resolve) => setTimeout(resolve, 2 * TTL))
+      assert.deepEqual(await asker.of('room'), { connections: 1, keys: ['ada'], nodes: 1 })
+    })
+  })
+}
+
+test('a store that fails is tried again, and nothing is thrown at anybody', async (t) => {
+  const hub = hubOf(t)
+  let fails = true
+  const told: string[][] = []
+  const store: PresenceStore = {
+    put: async (_, channels) => {
+      if (fails) throw new Error('away')
+      told.push([...channels.keys()])
+    },
+    list: async () => {
+      if (fails) throw new Error('away')
+      return new Map()
+    },
+  }
+  const present = presence(hub, { store, ttl: 300 })
+  t.after(() => present.close())
+  open(hub, 'ada', 'room')
+  await assert.rejects(present.of('room'), /away/)
+  await new Promise((resolve) => setTimeout(resolve, 250))
+  fails = false
+  await until(present, 'room', () => told.length > 0)
+  assert.deepEqual(told[0], ['room'])
+})
