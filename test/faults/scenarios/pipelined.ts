@@ -1,0 +1,48 @@
+// Hundreds of requests in one piece on one connection, whose client then vanishes.
+
+import { connect } from 'node:net'
+import type { Scenario } from '../scenario.ts'
+import { target } from '../target.ts'
+import { eventually, turns } from '../wait.ts'
+
+const REQUESTS = 500
+const PIPELINE = Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(REQUESTS))
+
+export default {
+  name: 'pipelined',
+  promises: ['once', 'untrusted'],
+  attacks:
+    '500 pipelined requests on one connection, which then vanishes by RST, by FIN or in the middle of a request.',
+  limit: 60,
+  async run(_, report) {
+    let asked = 0
+    const to = await target(report, {
+      handler: (hub, req, res) => {
+        asked += 1
+        void hub.connect(req, res, { channels: ['events'] })
+      },
+    })
+    const rounds = report.scale(40)
+    for (let round = 0; round < rounds; round += 1) {
+      const socket = connect({ port: to.port, host: '127.0.0.1' })
+      socket.on('error', () => {})
+      socket.on('data', () => {})
+      const gone = new Promise((resolve) => socket.once('close', resolve))
+      const cut = report.chance(0.3) ? report.between(1, PIPELINE.length) : PIPELINE.length
+      socket.write(PIPELINE.subarray(0, cut))
+      report.figures.cases += 1
+      report.figures.faults += 1
+      // Sometimes before the server has read any of it.
+      await turns(report.between(0, 12))
+      void to.publish(100)
+      if (report.chance(0.5)) socket.resetAndDestroy()
+      else socket.destroy()
+      await gone
+    }
+    await eventually(() => to.hub.stats().connections === 0, 'every connection to end')
+    report.note('requests that arrived', asked)
+    report.note('streams opened', to.ledger.opened)
+    report.check(to.ledger.opened <= rounds, 'a pipelined request opened a stream behind another')
+    report.check(to.ledger.opened > 0, 'no stream was ever opened')
+  },
+} satisfies Scenario
