@@ -62,7 +62,7 @@ export class Witness {
 
   saw(block: Block): void {
     const resume = this.#resume
-    if (block.event === 'gap' && block.data !== undefined) this.#gap(block.data, resume === 'gap')
+    if (block.event === 'gap' && block.data !== undefined) this.#gap(block.data, block.id, resume === 'gap')
     else if (block.data !== undefined) this.#event(block.data, block.id)
     else if (block.id !== undefined) this.#place(block.id)
     if (block.id !== undefined) this.lastEventId = block.id
@@ -114,13 +114,15 @@ export class Witness {
     this.last = n
   }
 
-  #gap(data: string, atOpening: boolean): void {
+  #gap(data: string, id: string | undefined, atOpening: boolean): void {
     const gap = JSON.parse(data) as GapTold // what it holds is checked below
     this.gaps.push(gap.reason)
-    if (gap.requested !== this.lastEventId)
-      this.#fault(`a gap after ${gap.requested}, it was at ${this.lastEventId}`)
-    // A stream that opens with a gap goes on live; one that falls off the log, with the oldest event kept.
-    const end = atOpening ? gap.newest : gap.oldest
+    // A second gap right behind a first goes on from where that ended.
+    if (gap.requested !== this.lastEventId && gap.requested !== `${this.#epoch}-${this.last}`)
+      this.#fault(`a gap after ${gap.requested}, it was at ${this.lastEventId} and ${this.last}`)
+    // A stream that opens with a gap goes on live, from the id it is given; one that falls off the log, with the oldest
+    // event kept.
+    const end = atOpening ? (id ?? null) : gap.oldest
     if (end === null) {
       this.#fault('a gap that says not up to where')
       return

@@ -16,7 +16,8 @@ export interface ClientOptions {
   localAddress?: string
   onHead?: (head: Head) => void
   onBlock?: (block: Block) => void
-  onBytes?: (bytes: Buffer) => void
+  /** Bytes of the body, as they arrive. */
+  onBody?: (bytes: Buffer) => void
 }
 
 export interface Head {
@@ -71,7 +72,6 @@ export class StreamClient {
   }
 
   #read(bytes: Buffer): void {
-    this.options.onBytes?.(bytes)
     if (this.#headText !== undefined) {
       this.#headText += bytes.toString('latin1')
       const end = this.#headText.indexOf('\r\n\r\n')
@@ -81,7 +81,11 @@ export class StreamClient {
       this.head = parseHead(text.slice(0, end))
       this.options.onHead?.(this.head)
       this.#text = text.slice(end + 4)
-    } else this.#text += bytes.toString('latin1')
+      this.options.onBody?.(bytes.subarray(bytes.length - this.#text.length))
+    } else {
+      this.options.onBody?.(bytes)
+      this.#text += bytes.toString('latin1')
+    }
     this.#parse()
   }
 

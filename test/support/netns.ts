@@ -1,7 +1,6 @@
 // Network namespaces of a test's own: Linux, and root.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import type { TestContext } from 'node:test'
+import { execFileSync } from 'node:child_process'
 import { findProgram } from './need.ts'
 
 export function canMakeNamespaces(): boolean {
@@ -17,45 +16,63 @@ export function canMakeNamespaces(): boolean {
   }
 }
 
-export interface Link {
-  /** The address of this end. */
-  readonly here: string
-  /** Runs a command at the far end. */
-  spawn(command: string, ...args: string[]): ChildProcess
-  /** Cuts the cable, from the far end: this side keeps its link and its route, and hears nothing. */
-  cut(): void
-}
+/** Two ends of a cable: one here, one in a namespace of its own. */
+export class Link {
+  readonly name = `sluice-${process.pid}`
+  /** The address of the end in the namespace. */
+  readonly address: string
+  readonly #here = `sl${process.pid}a`.slice(-15)
+  readonly #there = `sl${process.pid}b`.slice(-15)
+  readonly #ip: string
 
-let links = 0
-
-/** A link to a namespace that goes away with its test. */
-export function makeLink(t: Pick<TestContext, 'after'>): Link {
-  const ip = findProgram('ip') as string // the test is skipped without it
-  const run = (...args: string[]): void => {
-    execFileSync(ip, args, { stdio: 'pipe' })
+  /** @throws when `canMakeNamespaces` is false */
+  constructor() {
+    const ip = findProgram('ip')
+    if (!ip) throw new Error('there is no program ip on this machine')
+    this.#ip = ip
+    // A corner of the range for benchmarks (RFC 2544), so that it meets no network of this machine.
+    const net = `198.18.${process.pid % 250}`
+    this.address = `${net}.2`
+    this.#run('netns', 'add', this.name)
+    this.#run('link', 'add', this.#here, 'type', 'veth', 'peer', 'name', this.#there, 'netns', this.name)
+    this.#run('addr', 'add', `${net}.1/24`, 'dev', this.#here)
+    this.#run('link', 'set', this.#here, 'up')
+    this.#run('-n', this.name, 'addr', 'add', `${this.address}/24`, 'dev', this.#there)
+    this.#run('-n', this.name, 'link', 'set', this.#there, 'up')
+    this.#run('-n', this.name, 'link', 'set', 'lo', 'up')
   }
-  links += 1
-  const name = `sluice-${process.pid}-${links}`
-  const [here, there] = ['a', 'b'].map((end) => `s${process.pid}${links}${end}`.slice(-15)) as [
-    string,
-    string,
-  ]
-  // A corner of the range for benchmarks (RFC 2544), so that it meets no network of this machine.
-  const net = `198.18.${(process.pid + links) % 250}`
-  run('netns', 'add', name)
-  t.after(() => run('netns', 'del', name))
-  run('link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', name)
-  run('addr', 'add', `${net}.1/24`, 'dev', here)
-  run('link', 'set', here, 'up')
-  run('-n', name, 'addr', 'add', `${net}.2/24`, 'dev', there)
-  run('-n', name, 'link', 'set', there, 'up')
-  return {
-    here: `${net}.1`,
-    spawn: (command, ...args) => {
-      const child = spawn(ip, ['netns', 'exec', name, command, ...args])
-      t.after(() => void child.kill('SIGKILL'))
-      return child
-    },
-    cut: () => run('-n', name, 'link', 'set', there, 'down'),
+
+  /** The command that runs `command` at the far end. */
+  inside(...command: string[]): [string, string[]] {
+    return [this.#ip, ['netns', 'exec', this.name, ...command]]
+  }
+
+  /** Small buffers at the far end, so that a reader that has stopped is felt soon. */
+  smallBuffers(): void {
+    for (const setting of ['tcp_rmem', 'tcp_wmem']) {
+      execFileSync(...this.inside('sysctl', '-qw', `net.ipv4.${setting}=4096 16384 32768`))
+    }
+  }
+
+  /** Pulls the plug at this end: the far end keeps its link and its route, and hears nothing. */
+  cut(): void {
+    this.#run('link', 'set', this.#here, 'down')
+  }
+
+  /** What `tc qdisc … netem` is told for what leaves either end. @throws when the kernel has no netem. */
+  disturb(...netem: string[]): void {
+    const tc = findProgram('tc')
+    if (!tc) throw new Error('there is no program tc on this machine')
+    const rule = (device: string): string[] => ['qdisc', 'replace', 'dev', device, 'root', 'netem', ...netem]
+    execFileSync(tc, rule(this.#here), { stdio: 'pipe' })
+    execFileSync(tc, ['-n', this.name, ...rule(this.#there)], { stdio: 'pipe' })
+  }
+
+  remove(): void {
+    this.#run('netns', 'del', this.name)
+  }
+
+  #run(...args: string[]): void {
+    execFileSync(this.#ip, args, { stdio: 'pipe' })
   }
 }

@@ -39,12 +39,14 @@ export default {
     report.check(Math.max(...held()) <= 262_144 + 110_000, `${Math.max(...held())} bytes held for one`)
 
     for (const socket of sockets) {
-      socket.end()
+      // A reset while the FIN is on its way to the kernel is refused by the platform on the client's side.
+      const sent = new Promise<void>((resolve) => socket.end(resolve))
       report.figures.cases += 1
       report.figures.faults += 1
       const then = report.pick(['reads', 'stops', 'reset'])
+      await sent
       await turns(report.between(0, 3))
-      if (then === 'reads') socket.on('data', () => {})
+      if (then === 'reads') socket.on('data', () => {}).resume()
       else if (then === 'reset') socket.resetAndDestroy()
       // Events go on coming for those that have half left.
       if (report.chance(0.3)) void to.publish(1_000)
