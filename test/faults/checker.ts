@@ -34,6 +34,8 @@ export class Witness {
   /** The stream has just opened: how the server says that it resumed. */
   #resume: string | undefined
   #placed = false
+  /** A gap was told, and no event has followed it yet. */
+  #inGap = false
 
   constructor(report: Report, name: string) {
     this.#report = report
@@ -47,6 +49,7 @@ export class Witness {
   /** A connection of this client has opened; `resume` is its Sluice-Resume header. */
   opened(resume: string | undefined): void {
     this.#resume = resume
+    this.#inGap = false
     const asked = this.lastEventId !== ''
     if (asked ? resume !== 'full' && resume !== 'gap' : resume !== 'none') {
       this.#fault(`Sluice-Resume is ${resume} for a last event ID of "${this.lastEventId}"`)
@@ -90,6 +93,7 @@ export class Witness {
   }
 
   #event(data: string, id: string | undefined): void {
+    this.#inGap = false
     this.received += 1
     this.#figures.received += 1
     const n = numberOf(data)
@@ -117,7 +121,10 @@ export class Witness {
   #gap(data: string, id: string | undefined, atOpening: boolean): void {
     const gap = JSON.parse(data) as GapTold // what it holds is checked below
     this.gaps.push(gap.reason)
-    // A second gap right behind a first goes on from where that ended.
+    // Or a reader that has once fallen behind might get gaps and nothing else.
+    if (this.#inGap) this.#fault('was told of two gaps and got no event between them')
+    this.#inGap = !atOpening
+    // Right behind the gap of its opening, a stream that falls off goes on from where that ended.
     if (gap.requested !== this.lastEventId && gap.requested !== `${this.#epoch}-${this.last}`)
       this.#fault(`a gap after ${gap.requested}, it was at ${this.lastEventId} and ${this.last}`)
     // A stream that opens with a gap goes on live, from the id it is given; one that falls off the log, with the oldest

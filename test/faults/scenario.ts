@@ -94,7 +94,7 @@ export class Report {
 
   /** Says that a promise is broken, and goes on: one failure should not hide what else is. */
   fail(what: string): void {
-    this.broken.push(what)
+    if (this.broken.length < 100) this.broken.push(what)
   }
 
   check(holds: boolean, what: string | (() => string)): void {

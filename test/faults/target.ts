@@ -55,6 +55,13 @@ export async function target(report: Report, options: TargetOptions = {}): Promi
   const { port } = server.address() as AddressInfo // it listens on TCP
   let closing: Promise<void> | undefined
   const close = async (): Promise<void> => {
+    // Afterwards there are no channels any more, whoever is still in their lists.
+    const { connections, channels } = hub.stats()
+    const read = Object.keys(channels)
+    report.check(
+      connections > 0 || read.length === 0,
+      `channels without connections are read: ${read.join()}`,
+    )
     await within(hub.close({ within: 0 }), 'hub.close({ within: 0 })')
     for (const line of ledger.settle()) report.fail(line)
     server.closeAllConnections()

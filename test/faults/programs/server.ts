@@ -76,13 +76,18 @@ const commands = {
     await turn()
     return published
   },
-  /** Writes to everybody, and then does nothing for a while, before it can hear that anything was taken. */
+  /** Writes until most have a write on its way, and then does nothing for a while, before it can hear that any was taken. */
   async block({ ms, most }: { ms: number; most: number }) {
-    for (let n = 0; n < 20; n += 1) void publish(most)
-    // The hub has asked for its turn before: its writes are on their way when this one comes.
-    await turn()
+    const blocked = (): number => hub.connections().filter(({ state }) => state === 'blocked').length
+    const enough = hub.stats().connections / 2
+    for (let n = 0; n < 200 && blocked() < enough; n += 1) {
+      void publish(most)
+      await turn()
+    }
+    const held = blocked()
     const end = performance.now() + ms
     while (performance.now() < end);
+    return held
   },
   async look() {
     const { closes, stalls, connections } = hub.stats()

@@ -28,14 +28,17 @@ export default {
     )
     for (const reader of readers) reader.open()
     await eventually(() => readers.every(({ witness }) => witness.lastEventId !== ''), 'all to be connected')
+    let held = 0
     for (let round = 0; round < report.scale(3); round += 1) {
-      await remote.call('block', { ms: 2_000, most: 100_000 })
+      held += await remote.call('block', { ms: 2_000, most: 200_000 })
       report.figures.faults += 1
       for (let n = 0; n < 10; n += 1) {
-        await remote.call('block', { ms: report.between(50, 300), most: 20_000 })
+        held += await remote.call('block', { ms: report.between(50, 300), most: 200_000 })
         report.figures.faults += 1
       }
     }
+    report.note('writes on their way when it was held up', held)
+    report.check(held > 0, 'no write was ever on its way: the scenario lost its point')
     const { published, closes } = await remote.call('look')
     report.check(closes.stalled === 0, `${closes.stalled} readers were taken for stalled`)
     const whole = (): boolean => readers.every(({ witness }) => witness.last === published)

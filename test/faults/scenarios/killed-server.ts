@@ -31,6 +31,8 @@ export default {
       await eventually(open, 'all to be connected again')
       await remote.call('start', { most: 200_000, every: 2 })
       await pause(report.between(20, 150))
+      report.figures.sent += (await remote.call('look')).published
+      await pause(report.between(0, 10))
       await remote.kill()
       report.figures.faults += 1
       report.figures.cases += readers.length + others.length
@@ -44,6 +46,7 @@ export default {
     const published = await remote.call('publish', { count: 100, most: 10_000 })
     const whole = (): boolean => readers.every(({ witness }) => witness.last >= published)
     await eventually(whole, 'everybody to have everything').catch(() => {})
+    report.figures.sent += published
     let told = 0
     for (const { witness } of readers) {
       witness.finish(published)

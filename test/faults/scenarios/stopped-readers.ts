@@ -20,17 +20,22 @@ export default {
 
 /** They stop long enough to fall off the log, again and again, and are not closed for it. */
 async function highRate(report: Report): Promise<void> {
-  const hub = { maxWriteBytes: 8_192, channelDefaults: { maxEvents: 60 } }
+  const hub = { maxWriteBytes: 8_192, stallTimeout: 10_000, channelDefaults: { maxEvents: 60 } }
   const to = await target(report, { hub })
   const readers = await open(report, to, 20)
   const events = report.scale(6_000)
+  let hurry = 0
   while (to.published < events) {
     await to.publish(20_000)
-    if (to.published % 4 === 0) await turns(2)
+    // Mostly at a pace that who reads can keep up with; now and then so fast that the log loses an event with each write.
+    if (report.chance(0.002)) hurry = 300
+    hurry -= 1
+    await turns(hurry > 0 ? 1 : 3)
     for (const { client } of readers) {
-      if (!client || !report.chance(0.004)) continue
-      if (client.socket.isPaused()) client.socket.resume()
-      else {
+      if (!client) continue
+      if (client.socket.isPaused()) {
+        if (report.chance(0.001)) client.socket.resume()
+      } else if (report.chance(0.001)) {
         report.figures.faults += 1
         client.socket.pause()
       }

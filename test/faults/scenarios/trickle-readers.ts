@@ -2,9 +2,10 @@
 // and those beside them get everything.
 
 import { connect } from 'node:net'
+import type { Connection } from '../../../src/index.ts'
 import { Reader } from '../reader.ts'
 import type { Scenario } from '../scenario.ts'
-import { target } from '../target.ts'
+import { CHANNEL, target } from '../target.ts'
 import { eventually, turns } from '../wait.ts'
 
 const STALL = 2_000
@@ -16,12 +17,17 @@ export default {
   attacks: 'Readers that take one byte a second under a steady stream, beside readers that take all.',
   limit: 60,
   async run(_, report) {
+    const slow: Connection[] = []
     const to = await target(report, {
       hub: {
         stallTimeout: STALL,
         maxWriteBytes: 32_768,
         maxBufferedBytes: MOST,
         channelDefaults: { maxEvents: 200 },
+      },
+      handler: (hub, req, res) => {
+        const connection = hub.connect(req, res, { channels: [CHANNEL] })
+        if (req.url === '/slow') slow.push(connection)
       },
     })
     const readers = Array.from({ length: 10 }, (_, n) => new Reader(report, `reader ${n}`, { port: to.port }))
@@ -36,7 +42,7 @@ export default {
         onread: { buffer: new Uint8Array(1), callback: () => false },
       })
       socket.on('error', () => {})
-      socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+      socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n')
       const timer = setInterval(() => socket.resume(), 1_000)
       timers.push(timer)
       report.after(() => {
@@ -55,6 +61,8 @@ export default {
     })
     while (to.hub.stats().closes.stalled < count && performance.now() - began < 25_000) {
       await to.publish(40_000)
+      // What is sent to one client only has nowhere else to be than with its connection.
+      for (const connection of slow) connection.send({ data: 'x'.repeat(2_000) })
       await turns(6)
       // It is slow to ask, and they change slowly.
       if (to.published % 20 === 0)
