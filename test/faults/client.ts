@@ -11,6 +11,8 @@ export interface ClientOptions {
   lastEventId?: string
   /** Further header lines, each with its CRLF. */
   headers?: string
+  /** Sends only so many bytes of its request. */
+  cut?: number
   /** Does not read until `socket.resume()`. */
   paused?: boolean
   localAddress?: string
@@ -51,7 +53,8 @@ export class StreamClient {
       for (const tell of this.#onClose) tell()
     })
     const id = lastEventId ? `Last-Event-ID: ${lastEventId}\r\n` : ''
-    this.socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n${id}${extra}\r\n`, 'latin1')
+    const request = `GET ${path} HTTP/1.1\r\nHost: x\r\n${id}${extra}\r\n`
+    this.socket.write(request.slice(0, options.cut), 'latin1')
     if (options.paused) this.socket.pause()
     this.socket.on('data', (bytes: Buffer) => this.#read(bytes))
     if (options.paused) this.socket.pause()

@@ -40,7 +40,7 @@ if (missing === undefined) {
 /** The way from here to the runner is the last thing that keeps this process; what else does is a leak. */
 function tell({ seconds, skipped }: { seconds: number; skipped?: string }): void {
   const { name, promises, attacks } = scenario
-  const { figures, notes, broken } = report
+  const { figures, notes, broken, without } = report
   const outcome: Outcome = {
     name,
     promises,
@@ -50,6 +50,7 @@ function tell({ seconds, skipped }: { seconds: number; skipped?: string }): void
     figures,
     notes,
     broken: broken.slice(0, 20),
+    without,
     ...(skipped === undefined ? {} : { skipped }),
   }
   process.exitCode = broken.length > 0 ? 1 : 0

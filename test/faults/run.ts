@@ -88,7 +88,17 @@ async function run(name: string): Promise<Outcome> {
   clearTimeout(timer)
   if (outcome && late === '') return outcome
   const figures = { cases: 0, faults: 0, sent: 0, received: 0, told: 0, lost: 0, doubled: 0 }
-  const nothing = { name, promises: [], attacks: '', seed, seconds: 0, figures, notes: {}, broken: [] }
+  const nothing = {
+    name,
+    promises: [],
+    attacks: '',
+    seed,
+    seconds: 0,
+    figures,
+    notes: {},
+    broken: [],
+    without: [],
+  }
   const what = late === '' ? `its process ended with ${signal ?? code} and told nothing` : late
   return { ...nothing, ...outcome, broken: [...(outcome?.broken ?? []), what] }
 }

@@ -59,6 +59,8 @@ export class Report {
   readonly figures: Figures = { cases: 0, faults: 0, sent: 0, received: 0, told: 0, lost: 0, doubled: 0 }
   /** Figures of this scenario alone, by what they are called. */
   readonly notes: Record<string, number> = {}
+  /** What could not be done on this machine, and why. */
+  readonly without: string[] = []
   /** Promises found broken; the first few are worth reading. */
   readonly broken: string[] = []
   /** Bytes of heap that may remain after the scenario. */
@@ -125,6 +127,8 @@ export interface Outcome {
   readonly figures: Figures
   readonly notes: Record<string, number>
   readonly broken: readonly string[]
+  /** What it could not do here. */
+  readonly without: readonly string[]
   /** Why it did not run. */
   readonly skipped?: string
 }

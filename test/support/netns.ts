@@ -59,17 +59,27 @@ export class Link {
     this.#run('link', 'set', this.#here, 'down')
   }
 
-  /** What `tc qdisc … netem` is told for what leaves either end. @throws when the kernel has no netem. */
-  disturb(...netem: string[]): void {
-    const tc = findProgram('tc')
-    if (!tc) throw new Error('there is no program tc on this machine')
-    const rule = (device: string): string[] => ['qdisc', 'replace', 'dev', device, 'root', 'netem', ...netem]
-    execFileSync(tc, rule(this.#here), { stdio: 'pipe' })
-    execFileSync(tc, ['-n', this.name, ...rule(this.#there)], { stdio: 'pipe' })
+  /** Puts a queueing discipline on what leaves either end, as `tc qdisc … root` takes it. @throws when the kernel has none of that kind. */
+  shape(...qdisc: string[]): void {
+    const rule = (device: string): string[] => ['qdisc', 'replace', 'dev', device, 'root', ...qdisc]
+    execFileSync(this.#tc, rule(this.#here), { stdio: 'pipe' })
+    execFileSync(this.#tc, ['-n', this.name, ...rule(this.#there)], { stdio: 'pipe' })
+  }
+
+  /** Packets that the far end's queueing discipline has dropped. */
+  dropped(): number {
+    const text = execFileSync(this.#tc, ['-n', this.name, '-s', 'qdisc', 'show', 'dev', this.#there])
+    return Number(/dropped (\d+)/.exec(text.toString())?.[1])
   }
 
   remove(): void {
     this.#run('netns', 'del', this.name)
+  }
+
+  get #tc(): string {
+    const tc = findProgram('tc')
+    if (!tc) throw new Error('there is no program tc on this machine')
+    return tc
   }
 
   #run(...args: string[]): void {

@@ -6,30 +6,29 @@ import { Remote } from '../remote.ts'
 import type { Scenario } from '../scenario.ts'
 import { eventually } from '../wait.ts'
 
-const NETEM = ['delay', '20ms', '10ms', 'loss', '3%', 'reorder', '10%', 'duplicate', '1%']
+const NETEM = ['netem', 'delay', '20ms', '10ms', 'loss', '3%', 'reorder', '10%', 'duplicate', '1%']
+/** A line so narrow, with a queue so short, that what is sent in bursts is dropped. */
+const NARROW = ['tbf', 'rate', '30mbit', 'burst', '8kb', 'limit', '12kb']
 
 export default {
   name: 'bad-network',
   promises: ['order', 'patient', 'whole'],
-  attacks: 'Packets between server and clients are lost, delayed, reordered and doubled.',
+  attacks:
+    'Packets between server and clients are lost, delayed, reordered and doubled, or dropped by a narrow line.',
   limit: 90,
   missing: () => {
     if (!canMakeNamespaces()) return 'needs network namespaces (ip from iproute2, and root)'
-    const link = new Link()
-    try {
-      link.disturb(...NETEM)
-      return undefined
-    } catch {
-      // A kernel is not something that a build can install: skipped there, too.
-      return 'needs the kernel module sch_netem'
-    } finally {
-      link.remove()
-    }
+    return shapes(NETEM) || shapes(NARROW) ? undefined : 'needs tc and the kernel module sch_netem or sch_tbf'
   },
   async run(_, report) {
     const link = new Link()
     report.after(() => link.remove())
-    link.disturb(...NETEM)
+    // A kernel is not something that a build can install.
+    const netem = shapes(NETEM, link)
+    if (!netem) {
+      report.without.push('delay, reordering and doubling (needs the kernel module sch_netem)')
+      link.shape(...NARROW)
+    }
     const options = {
       heartbeat: 2_000,
       stallTimeout: 10_000,
@@ -60,7 +59,22 @@ export default {
     }
     report.check(closes.stalled + closes.dead === 0, `closed: ${JSON.stringify(closes)}`)
     report.figures.sent = published
+    report.note('packets dropped', link.dropped())
+    report.check(netem || link.dropped() > 0, 'the narrow line dropped nothing: the scenario lost its point')
     for (const { client } of readers) client?.kill()
     await remote.close(report)
   },
 } satisfies Scenario
+
+/** Whether this kernel knows the queueing discipline. */
+function shapes(qdisc: readonly string[], on?: Link): boolean {
+  const link = on ?? new Link()
+  try {
+    link.shape(...qdisc)
+    return true
+  } catch {
+    return false
+  } finally {
+    if (!on) link.remove()
+  }
+}

@@ -22,6 +22,8 @@ export default {
   limit: 60,
   async run(_, report) {
     const reported = new Map<string, number>()
+    // Before the target, whose end calls listeners, too.
+    report.after(mute())
     const to = await target(report, {
       hub: {
         stallTimeout: 5_000,
@@ -48,8 +50,6 @@ export default {
     })
     // Listeners that throw stand in front of nobody: one before, one after those that keep the books.
     for (const name of ['open', 'close', 'refuse'] as const) to.hub.on(name, fail)
-    const muted = mute()
-    report.after(muted)
 
     const readers = Array.from({ length: 5 }, (_, n) => new Reader(report, `reader ${n}`, { port: to.port }))
     for (const reader of readers) reader.open()
@@ -82,7 +82,6 @@ export default {
     for (const during of ['filter', 'variant', 'key', 'cors', 'publish', 'pipe']) {
       report.check((reported.get(during) ?? 0) > 0, `no failure during ${during} was reported`)
     }
-    muted()
   },
 } satisfies Scenario
 

@@ -44,6 +44,7 @@ export default {
         path,
         ...(moment === 'replay' ? { lastEventId: first } : {}),
         paused: moment === 'drain',
+        ...(moment === 'open' && report.chance(0.5) ? { cut: report.between(0, 28) } : {}),
       })
       report.figures.cases += 1
       if (moment === 'open') await turns(report.between(0, 4))
