@@ -41,9 +41,9 @@ export default {
     let blocked = 0
     let most = 0
     for (let n = 0; n < 200 && blocked < STALLED; n += 1) {
-      const readers = await remote.call('readers')
-      most = Math.max(most, ...readers.map(({ bufferedBytes }) => bufferedBytes))
-      blocked = readers.filter(({ state }) => state === 'blocked').length
+      const held = await remote.call('held')
+      most = Math.max(most, ...held)
+      blocked = held.filter((bytes) => bytes > 0).length
       await pause(10)
     }
     report.check(blocked === STALLED, `${blocked} of ${STALLED} are blocked`)
