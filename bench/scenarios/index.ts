@@ -1,5 +1,6 @@
 // The scenarios by name.
 
+import { bus } from './bus.ts'
 import { check } from './check.ts'
 import { codec } from './codec.ts'
 import { cores } from './cores.ts'
@@ -11,4 +12,15 @@ import { slow } from './slow.ts'
 import { soak } from './soak.ts'
 import { storm } from './storm.ts'
 
-export const SCENARIOS: readonly Scenario[] = [fanout, paced, idle, slow, storm, soak, codec, cores, check]
+export const SCENARIOS: readonly Scenario[] = [
+  fanout,
+  paced,
+  idle,
+  slow,
+  storm,
+  soak,
+  codec,
+  cores,
+  bus,
+  check,
+]

@@ -1,34 +1,8 @@
 // Waiting for an engine, never for ever: a client library may keep a promise open for as long as its server is away.
 
-/** What an AbortSignal has of it; a signal itself warns of leaks where more than ten wait, and here thousands may. */
-export interface Abortable {
-  readonly aborted: boolean
-  readonly reason: unknown
-  addEventListener(type: 'abort', listener: () => void): void
-  removeEventListener(type: 'abort', listener: () => void): void
-}
+import type { Abortable } from '../core/tie.ts'
 
-/** What many wait for, for as long as it holds: a connection, say. */
-export class Tie implements Abortable {
-  readonly #listeners = new Set<() => void>()
-  aborted = false
-  reason: unknown
-
-  addEventListener(_: 'abort', listener: () => void): void {
-    this.#listeners.add(listener)
-  }
-
-  removeEventListener(_: 'abort', listener: () => void): void {
-    this.#listeners.delete(listener)
-  }
-
-  abort(reason: unknown): void {
-    if (this.aborted) return
-    this.aborted = true
-    this.reason = reason
-    for (const listener of this.#listeners) listener()
-  }
-}
+export { type Abortable, Tie } from '../core/tie.ts'
 
 /**
  * Settles as `work` does, or rejects after `timeout` milliseconds, or with a signal's reason as soon as it is aborted.

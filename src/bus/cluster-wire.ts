@@ -74,8 +74,9 @@ export class FrameReader {
     this.#onFrame = onFrame
   }
 
-  read(bytes: Buffer): void {
-    this.#pieces.push(bytes)
+  /** @param bytes text only by its type: no socket of ours is given an encoding */
+  read(bytes: Buffer | string): void {
+    this.#pieces.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
     this.#size += bytes.length
     for (;;) {
       if (this.#size < PREFIX) return

@@ -1,12 +1,13 @@
 // A promise with an end in time, on a hub's clock.
 
 import type { Clock } from './clock.ts'
+import type { Abortable } from './tie.ts'
 
 /** Runs `work` with a signal that is aborted after `ms`, or with `outer`; then the promise rejects, whatever `work` does. */
 export async function withDeadline<T>(
   clock: Clock,
   ms: number,
-  outer: AbortSignal,
+  outer: Abortable,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const abort = new AbortController()

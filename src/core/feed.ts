@@ -6,6 +6,7 @@ import type { Bus, Entry, Page, Position } from './bus.ts'
 import type { Clock } from './clock.ts'
 import { withDeadline } from './deadline.ts'
 import { SluiceError, shown } from './errors.ts'
+import { Tie } from './tie.ts'
 
 /** What a feed tells its hub. */
 export interface FeedHost {
@@ -63,7 +64,7 @@ export class Feed {
   readonly #host: FeedHost
   readonly #timeout: number
   readonly #breaker: Breaker
-  readonly #over = new AbortController()
+  readonly #over = new Tie()
   #epoch: string | undefined
   #last: Position = 0
   #waiting: Entry[] = []
@@ -112,6 +113,11 @@ export class Feed {
     })
   }
 
+  /** Waits for the first contact, no longer than one call to the bus may take. */
+  reached(): Promise<void> {
+    return withDeadline(this.#host.clock, this.#timeout, this.#over, () => this.ready)
+  }
+
   /**
    * Stores a publish.
    *
@@ -131,7 +137,7 @@ export class Feed {
     this.stats.appending += 1
     this.#appendingBytes += body.length
     try {
-      const position = await withDeadline(this.#host.clock, this.#timeout, this.#over.signal, (signal) =>
+      const position = await withDeadline(this.#host.clock, this.#timeout, this.#over, (signal) =>
         this.bus.append(channel, body, { dedupe, signal }),
       )
       this.#breaker.succeeded()
@@ -155,11 +161,11 @@ export class Feed {
   async read(after: Position): Promise<Page> {
     for (let wait = FIRST_RETRY; ; wait = Math.min(LONGEST_RETRY, wait * 2)) {
       try {
-        return await withDeadline(this.#host.clock, this.#timeout, this.#over.signal, (signal) =>
+        return await withDeadline(this.#host.clock, this.#timeout, this.#over, (signal) =>
           this.bus.read(after, PAGE, { signal }),
         )
       } catch (error) {
-        if (this.#over.signal.aborted) throw error
+        if (this.#over.aborted) throw error
         await this.#sleep(wait)
       }
     }
@@ -177,14 +183,14 @@ export class Feed {
   // --- The feed ------------------------------------------------------------------------------------------------
 
   async #connect(): Promise<void> {
-    for (let wait = FIRST_RETRY; !this.#over.signal.aborted; wait = Math.min(LONGEST_RETRY, wait * 2)) {
+    for (let wait = FIRST_RETRY; !this.#over.aborted; wait = Math.min(LONGEST_RETRY, wait * 2)) {
       try {
         const tail = await this.bus.tail({
           entry: (entry) => this.#entry(entry),
           up: (state) => this.#up(state.epoch, state.head),
           down: (cause) => this.#down(cause),
         })
-        if (this.#over.signal.aborted) await tail.close().catch(() => {})
+        if (this.#over.aborted) await tail.close().catch(() => {})
         else this.#tail = tail
         return
       } catch (error) {
@@ -195,7 +201,7 @@ export class Feed {
   }
 
   #up(epoch: string, head: Position): void {
-    if (this.#over.signal.aborted) return
+    if (this.#over.aborted) return
     const before = this.stats.state
     this.stats.state = 'live'
     if (this.#epoch === undefined) {
@@ -209,13 +215,13 @@ export class Feed {
   }
 
   #down(cause: unknown): void {
-    if (this.#over.signal.aborted || this.stats.state !== 'live') return
+    if (this.#over.aborted || this.stats.state !== 'live') return
     this.stats.state = 'down'
     this.#host.feedChanged(false, cause)
   }
 
   #entry(entry: Entry): void {
-    if (this.#over.signal.aborted || this.#epoch === undefined) return
+    if (this.#over.aborted || this.#epoch === undefined) return
     if (this.#repairing) this.#keep(entry)
     else if (!this.#take(entry)) {
       this.#keep(entry)
@@ -309,17 +315,17 @@ export class Feed {
     // Jittered, for all nodes lose their bus at the same moment.
     const wait = ms * (0.5 + this.#host.random() / 2)
     return new Promise((resolve, reject) => {
-      const { signal } = this.#over
+      const over = this.#over
       const stop = (): void => {
         cancel()
-        reject(signal.reason)
+        reject(over.reason)
       }
       const cancel = this.#host.clock.after(wait, () => {
-        signal.removeEventListener('abort', stop)
+        over.removeEventListener('abort', stop)
         resolve()
       })
-      signal.addEventListener('abort', stop)
-      if (signal.aborted) stop()
+      over.addEventListener('abort', stop)
+      if (over.aborted) stop()
     })
   }
 }

@@ -6,7 +6,6 @@ import type { ChannelState } from './channel.ts'
 import type { Channels } from './channels.ts'
 import type { Clock } from './clock.ts'
 import type { Connection } from './connection.ts'
-import { withDeadline } from './deadline.ts'
 import { ArrivedEvent, decodeEntry, encodeEntry, type SharedEvent } from './entry.ts'
 import { SluiceError, shown } from './errors.ts'
 import { checkSendable } from './event.ts'
@@ -25,7 +24,6 @@ export interface SharedLogHost {
   readonly channels: Channels
   readonly live: ReadonlySet<Connection>
   readonly fanOut: FanOut
-  readonly signal: AbortSignal
   readonly position: string
   epoch: string
   head: number
@@ -100,9 +98,9 @@ export class SharedLog implements FeedHost, RecallHost {
 
   async #reached(name: string): Promise<void> {
     if (this.feed.started) return
-    const { clock, settings, signal } = this.#host
+    const { settings } = this.#host
     try {
-      await withDeadline(clock, settings.busTimeout, signal, () => this.feed.ready)
+      await this.feed.reached()
     } catch (cause) {
       throw new SluiceError(
         'SLUICE_BUS_UNAVAILABLE',

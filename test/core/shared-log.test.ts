@@ -490,3 +490,19 @@ function hubEpoch(bus: FaultyBus): string {
   bus.inner.share().tail({ entry() {}, down() {}, up: ({ epoch }) => void seen.push(epoch) })
   return seen[0] ?? ''
 }
+
+test('a thousand publishes under way make nobody warn of leaks', async (t) => {
+  const warnings: Error[] = []
+  const warn = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', warn)
+  t.after(() => process.off('warning', warn))
+  const bus = new FaultyBus()
+  const hub = node(bus, { busTimeout: 1_000 })
+  const before = Array.from({ length: 20 }, (_, n) => hub.publish('x', { data: `${n}` }))
+  await hub.ready()
+  const all = Array.from({ length: 1_000 }, (_, n) => hub.publish('x', { data: `${n}` }))
+  await rest(hub)
+  await Promise.all([...before, ...all])
+  assert.deepEqual(warnings, [])
+  assert.equal(hub.fake.timers, 1, 'but for the one that looks at the head')
+})

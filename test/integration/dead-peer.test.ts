@@ -1,6 +1,7 @@
 // A peer whose link is cut in a network namespace: no FIN, no RST, nothing. Linux only, and only as root.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import type { AddressInfo, Server } from 'node:net'
@@ -8,7 +9,7 @@ import { describe, type TestContext, test } from 'node:test'
 import type { Closed } from '../../src/core/close.ts'
 import { createHub, type Hub } from '../../src/index.ts'
 import { need } from '../support/need.ts'
-import { canMakeNamespaces, makeLink } from '../support/netns.ts'
+import { canMakeNamespaces, Link } from '../support/netns.ts'
 import { eventually } from '../support/server.ts'
 
 /** How long it takes to be found, from the cut on. */
@@ -18,7 +19,8 @@ async function vanish(
   server: Server,
   client: (url: string) => string,
 ): Promise<number> {
-  const link = makeLink(t)
+  const link = new Link()
+  t.after(() => link.remove())
   await new Promise<void>((resolve) => {
     server.listen(0, link.here, resolve)
   })
@@ -27,14 +29,15 @@ async function vanish(
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  const far = link.spawn(process.execPath, '-e', client(`http://${link.here}:${port}`))
-  await new Promise((resolve) => far.stdout?.once('data', resolve))
+  const far = spawn(...link.inside(process.execPath, '-e', client(`http://${link.here}:${port}`)))
+  t.after(() => void far.kill('SIGKILL'))
+  await new Promise((resolve) => far.stdout.once('data', resolve))
   await eventually(() => hub.stats().connections === 1)
   const closed = new Promise<Closed>((resolve) => {
     hub.on('close', (_, one) => resolve(one))
   })
   const cut = performance.now()
-  link.cut()
+  link.cutFar()
   const { reason } = await closed
   const took = performance.now() - cut
   assert.equal(reason, 'dead')

@@ -16,13 +16,17 @@ export function canMakeNamespaces(): boolean {
   }
 }
 
+let links = 0
+
 /** Two ends of a cable: one here, one in a namespace of its own. */
 export class Link {
-  readonly name = `sluice-${process.pid}`
+  readonly name: string
+  /** The address of the end here. */
+  readonly here: string
   /** The address of the end in the namespace. */
   readonly address: string
-  readonly #here = `sl${process.pid}a`.slice(-15)
-  readonly #there = `sl${process.pid}b`.slice(-15)
+  readonly #here: string
+  readonly #there: string
   readonly #ip: string
 
   /** @throws when `canMakeNamespaces` is false */
@@ -30,12 +34,17 @@ export class Link {
     const ip = findProgram('ip')
     if (!ip) throw new Error('there is no program ip on this machine')
     this.#ip = ip
+    links += 1
+    this.name = `sluice-${process.pid}-${links}`
+    this.#here = `s${process.pid}${links}a`.slice(-15)
+    this.#there = `s${process.pid}${links}b`.slice(-15)
     // A corner of the range for benchmarks (RFC 2544), so that it meets no network of this machine.
-    const net = `198.18.${process.pid % 250}`
+    const net = `198.18.${(process.pid + links) % 250}`
+    this.here = `${net}.1`
     this.address = `${net}.2`
     this.#run('netns', 'add', this.name)
     this.#run('link', 'add', this.#here, 'type', 'veth', 'peer', 'name', this.#there, 'netns', this.name)
-    this.#run('addr', 'add', `${net}.1/24`, 'dev', this.#here)
+    this.#run('addr', 'add', `${this.here}/24`, 'dev', this.#here)
     this.#run('link', 'set', this.#here, 'up')
     this.#run('-n', this.name, 'addr', 'add', `${this.address}/24`, 'dev', this.#there)
     this.#run('-n', this.name, 'link', 'set', this.#there, 'up')
@@ -52,6 +61,11 @@ export class Link {
     for (const setting of ['tcp_rmem', 'tcp_wmem']) {
       execFileSync(...this.inside('sysctl', '-qw', `net.ipv4.${setting}=4096 16384 32768`))
     }
+  }
+
+  /** Pulls the plug at the far end: this side keeps its link and its route, and hears nothing. */
+  cutFar(): void {
+    this.#run('-n', this.name, 'link', 'set', this.#there, 'down')
   }
 
   /** Pulls the plug at this end: the far end keeps its link and its route, and hears nothing. */
