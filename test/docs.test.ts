@@ -84,6 +84,9 @@ test('the documents link to what exists', () => {
     'docs/client.md',
     'docs/web.md',
     'docs/frameworks.md',
+    'docs/scaling.md',
+    'docs/reliability.md',
+    'SECURITY.md',
     'docs/benchmarks.md',
     'bench/README.md',
   ]) {

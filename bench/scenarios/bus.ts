@@ -35,7 +35,7 @@ export const bus: Scenario = {
   name: 'bus',
   summary: 'several nodes on one log, over each engine, while nodes are killed',
   method:
-    'Nodes of one hub each, in processes of their own, share a log over the engine; the clients are spread over them, and a process that serves nobody publishes at an even rate. A node is killed (SIGKILL) now and then, at moments drawn from the seed, and replaced; its clients come back at another with their last event ID. Each client checks its own sequence: lost and doubled must be 0, and a gap is counted. Latency is from the publish to the dispatch at the client, by one clock; it includes the clients that were away. appendsPerSecond is measured before, with 256 publishes under way. Everything shares this machine.',
+    'Nodes of one hub each, in processes of their own, share a log over the engine; the clients are spread over them, and a process that serves nobody publishes at an even rate. A node is killed (SIGKILL) now and then, at moments drawn from the seed, and replaced; its clients come back at another with their last event ID. Each client checks its own sequence: lost and doubled must be 0, and a gap is counted. Latency is from the publish to the dispatch at the client, by one clock; it includes the clients that were away. appendsPerSecond is measured before, with 256 publishes under way; cpuMicrosPerHeard is what one of the nodes, which has no reader then, used for each. Everything shares this machine.',
   options: {
     engines: { value: 'NAME,…', default: ENGINES.join(','), help: `of ${ENGINES.join(', ')}` },
     nodes: { value: 'N', default: '3', help: 'nodes' },
@@ -96,8 +96,12 @@ export async function measureBus(engine: Engine, load: BusLoad): Promise<Metrics
   const hub = createHub({ bus: own.bus, busTimeout: 10_000 })
   try {
     await hub.ready()
-    const appendsPerSecond = await throughput((n) => hub.publish('warm-up', { data: `${n}` }))
     const nodes = await Promise.all(Array.from({ length: load.nodes }, () => startNode(start, where)))
+    const [first] = nodes
+    if (!first) throw new UsageError('nodes must be 1 or more')
+    const idle = await cpuOf(first.child)
+    const stored = await throughput((n) => hub.publish('warm-up', { data: `${n} ${'x'.repeat(100)}` }))
+    const cpuMicrosPerHeard = ((await cpuOf(first.child)) - idle) / stored.count
     const clients = start(CLIENTS)
     const ports = (): number[] => nodes.map(({ port }) => port)
     clients.send({ do: 'open', count: load.clients, ports: ports(), seed: load.seed })
@@ -134,7 +138,8 @@ export async function measureBus(engine: Engine, load: BusLoad): Promise<Metrics
     const report = await untilReport(clients, ({ least }) => least >= total - failed)
     const { p50, p99 } = percentiles(Float64Array.from(report.latencies))
     return {
-      appendsPerSecond,
+      appendsPerSecond: stored.perSecond,
+      cpuMicrosPerHeard,
       deliveriesPerSecond: load.clients * load.rate,
       latencyP50Ms: p50,
       latencyP99Ms: p99,
@@ -152,7 +157,9 @@ export async function measureBus(engine: Engine, load: BusLoad): Promise<Metrics
   }
 }
 
-async function throughput(publish: (n: number) => Promise<unknown>): Promise<number> {
+async function throughput(
+  publish: (n: number) => Promise<unknown>,
+): Promise<{ count: number; perSecond: number }> {
   const end = performance.now() + 2_000
   let done = 0
   const start = performance.now()
@@ -164,7 +171,17 @@ async function throughput(publish: (n: number) => Promise<unknown>): Promise<num
       }
     }),
   )
-  return done / ((performance.now() - start) / 1_000)
+  return { count: done, perSecond: done / ((performance.now() - start) / 1_000) }
+}
+
+/** Microseconds of CPU that a node has used. */
+async function cpuOf(node: ChildProcess): Promise<number> {
+  // What it has still to hear is heard first: the answer stands in the same line.
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  return await new Promise((resolve) => {
+    node.once('message', (message) => resolve((message as { cpu: number }).cpu)) // it answers nothing else
+    node.send('cpu')
+  })
 }
 
 async function startNode(
