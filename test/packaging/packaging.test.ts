@@ -100,6 +100,9 @@ test('every door is imported, and required, from the installed package', async (
     'sluice/bus/nats': 'natsBus',
     'sluice/bus/kafka': 'kafkaBus',
     'sluice/bus/failover': 'failover',
+    'sluice/bus/presence': 'presence',
+    'sluice/bus/presence-redis': 'redisPresence',
+    'sluice/bus/presence-nats': 'natsPresence',
   }
   assert.deepEqual(names, Object.keys(wanted))
   const check = names.map(
