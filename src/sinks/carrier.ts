@@ -39,6 +39,22 @@ export function keepAliveDelay(heartbeat: number): number {
 
 const CLOSE: HeaderList[number] = ['Connection', 'close']
 
+/**
+ * Varnish reads what came along with the headers and then waits for more before it hands anything on, of a response that ends with its
+ * connection; not of one in chunks (test/faults/hops.test.ts). It names itself in each request.
+ */
+export function defaultFraming({
+  rawHeaders,
+}: {
+  readonly rawHeaders: readonly string[]
+}): 'close' | 'chunked' {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] as string // within the list
+    if (name.length === 9 && name.toLowerCase() === 'x-varnish') return 'chunked'
+  }
+  return 'close'
+}
+
 /** @param heartbeat of the hub, which keep-alive must be ahead of */
 export function httpCarrier(
   req: IncomingMessage | Http2ServerRequest,

@@ -10,7 +10,7 @@ import type { HubOptions } from '../core/hub-options.ts'
 import { PIPELINED } from '../core/opening.ts'
 import type { AnyChannels } from '../core/typed.ts'
 import type { TypedConnection } from '../core/typed-hub.ts'
-import { http2Carrier, httpCarrier, isHttp2 } from './carrier.ts'
+import { defaultFraming, http2Carrier, httpCarrier, isHttp2 } from './carrier.ts'
 import { diagnostics } from './diagnostics.ts'
 import { contentEncoding } from './head.ts'
 import { type PublicWebHub, WebHub } from './web-hub.ts'
@@ -25,7 +25,8 @@ export interface NodeConnectOptions<Channels extends object = AnyChannels>
    */
   key?: string | ((req: IncomingMessage | Http2ServerRequest) => string | undefined) | undefined
   /**
-   * How the stream's end is marked. Default `'close'`: by the end of the connection, which costs one buffer a write.
+   * How the stream's end is marked. Default `'close'`: by the end of the connection, which costs one buffer a write; `'chunked'` for a
+   * request that came through Varnish, which would hold the first block of the other back until more comes.
    * `'chunked'` costs four and leaves the connection usable afterwards; it is what a response gets that a middleware
    * has wrapped, whatever is said here. HTTP/1.0 knows `'close'` only; HTTP/2 has frames of its own, and nothing to choose.
    */
@@ -46,7 +47,7 @@ export class NodeHub extends WebHub {
   ): PublicConnection {
     checkResponse(res)
     const checked = checkConnectOptions({ ...options, key: this.#keyOf(req, options.key) }, ['framing'])
-    const framing = checkOneOf('framing', options.framing ?? 'close', ['close', 'chunked'])
+    const framing = checkOneOf('framing', options.framing ?? defaultFraming(req), ['close', 'chunked'])
     const carrier = isHttp2(res)
       ? http2Carrier(req, res)
       : httpCarrier(req, res, framing, this.settings.heartbeat)
