@@ -185,11 +185,13 @@ test('one stalled stream of a hundred on a session changes nothing for the other
   await Promise.all(others.map((other) => other.open()))
   // Some 400 KB each: far beyond the stream's window of 64 KB, which the stalled one never opens again.
   const padding = 'x'.repeat(1_000)
+  for (let n = 1; n <= 400; n += 1) await hub.publish('a', { data: `${n} ${padding}` })
   let held = 0
-  for (let n = 1; n <= 400; n += 1) {
-    await hub.publish('a', { data: `${n} ${padding}` })
+  await eventually(() => {
     held = Math.max(held, ...hub.connections().map(({ bufferedBytes }) => bufferedBytes))
-  }
+    return hub.stats().closes.stalled === 1
+  }, 'the stalled one to be given up')
+  assert.ok(held > 0 && held <= 65_536 + 1_100, `${held} bytes are held`)
   await Promise.all(others.map((other) => other.count(400)))
   for (const other of others) {
     assert.deepEqual(
@@ -197,8 +199,6 @@ test('one stalled stream of a hundred on a session changes nothing for the other
       range(1, 400),
     )
   }
-  assert.ok(held > 0 && held <= 65_536 + 1_100, `${held} bytes are held`)
-  await eventually(() => hub.stats().closes.stalled === 1)
   assert.deepEqual(hub.stats().closes, { ...hub.stats().closes, client: 0, stalled: 1, dead: 0, error: 0 })
   assert.equal(hub.stats().connections, 99)
   // The session goes on.
