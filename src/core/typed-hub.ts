@@ -3,7 +3,7 @@
 import type { ChannelOptions } from './channel.ts'
 import type { PublicConnection } from './connection.ts'
 import type { Hub, HubEvents } from './hub.ts'
-import type { AnyChannels, ChannelName, TypedChannel, TypedEvent } from './typed.ts'
+import type { AnyChannels, ChannelName, EventsIn, TypedChannel, TypedEvent } from './typed.ts'
 
 /** A connection that reads these channels. */
 export type TypedConnection<Channels extends object = AnyChannels> = Omit<
@@ -28,7 +28,7 @@ export interface TypedCore<Channels extends object = AnyChannels>
    */
   publish<Name extends ChannelName<Channels>>(
     channel: Name,
-    event: TypedEvent<Channels[Name]>,
+    event: TypedEvent<EventsIn<Channels, Name>>,
   ): ReturnType<Hub['publish']>
   /**
    * A handle on a channel; the channel exists as soon as somebody publishes or connects to it, options or not.
@@ -41,7 +41,7 @@ export interface TypedCore<Channels extends object = AnyChannels>
   channel<Name extends ChannelName<Channels>>(
     name: Name,
     options?: ChannelOptions,
-  ): TypedChannel<Channels[Name]>
+  ): TypedChannel<EventsIn<Channels, Name>>
   /** Listens to the hub; the returned function stops it. What a listener throws is contained and reported as `error`. */
   on<Name extends keyof HubEvents>(name: Name, listener: HubEvents[Name]): () => void
 }

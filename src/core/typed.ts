@@ -17,15 +17,21 @@ export interface AnyEvents {
   [event: string]: unknown
 }
 
-/** The names of channels: literals, and patterns such as `` `user:${string}` ``. */
-export type ChannelName<Channels> = keyof Channels & string
+/**
+ * The names of channels: literals, and patterns such as `` `user:${string}` ``. Any, where none is declared, which is also what
+ * `ReturnType<typeof createHub>` has.
+ */
+export type ChannelName<Channels> = [keyof Channels] extends [never] ? string : keyof Channels & string
+
+/** The events of one channel. */
+export type EventsIn<Channels, Name> = Name extends keyof Channels ? Channels[Name] : AnyEvents
 
 /**
  * The data of every event of these channels by its name, for a client that reads them: `connect<EventsOf<Channels, 'prices'>>(url,
  * { parse: 'json' })`. What JSON changes on the way (a `Date` arrives as a string) is not followed.
  */
 export type EventsOf<Channels, Name extends ChannelName<Channels> = ChannelName<Channels>> = {
-  [Event in EventName<Channels[Name]>]: DataOf<Channels[Name], Event>
+  [Event in EventName<EventsIn<Channels, Name>>]: DataOf<EventsIn<Channels, Name>, Event>
 }
 
 type EventName<Events> = Events extends unknown ? keyof Events & string : never
@@ -54,17 +60,21 @@ export type TypedEvent<Events> = string extends keyof Events
       | (Plain & { event?: undefined; data?: undefined })
 
 /** An event as filters and variants see it, by channel and name. */
-export type TypedPublished<Channels> = string extends keyof Channels
-  ? PublishedEvent
-  : {
-      [Name in ChannelName<Channels>]: {
-        [Event in keyof Channels[Name] & string]: Omit<PublishedEvent, 'channel' | 'event' | 'data'> & {
-          readonly channel: Name
-          readonly event: Event
-          readonly data: Channels[Name][Event]
-        }
-      }[keyof Channels[Name] & string]
-    }[ChannelName<Channels>]
+export type TypedPublished<Channels> =
+  string extends ChannelName<Channels>
+    ? PublishedEvent
+    : {
+        [Name in ChannelName<Channels>]: {
+          [Event in keyof EventsIn<Channels, Name> & string]: Omit<
+            PublishedEvent,
+            'channel' | 'event' | 'data'
+          > & {
+            readonly channel: Name
+            readonly event: Event
+            readonly data: EventsIn<Channels, Name>[Event]
+          }
+        }[keyof EventsIn<Channels, Name> & string]
+      }[ChannelName<Channels>]
 
 /** A channel's handle that takes these `Events`. */
 export type TypedChannel<Events = AnyEvents> = Omit<Channel, 'publish' | 'end'> & {

@@ -100,3 +100,8 @@ const plain: Hub = createHub({ variants: { v1: ({ data }) => ({ data }) }, seria
 plain.publish('anything', { event: 'whatever', data: new Date() })
 const free: Connection = plain.connect(req, res, { channels: [String(1)], filter: ({ data }) => data !== 1 })
 free.subscribe('anything')
+
+// The type of a hub that somebody else makes.
+declare const made: ReturnType<typeof createHub>
+made.publish('anything', { event: 'whatever', data: 1 })
+made.connect(req, res, { channels: ['anything'], filter: ({ data }) => data !== 1 })
