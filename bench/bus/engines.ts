@@ -39,7 +39,6 @@ export async function startEngine(engine: Engine): Promise<{ where: Where; end: 
     return { where: { engine, at: String(server.port) }, end }
   }
   const server = await nats(t as never) // its hooks are functions of no arguments, as these
-  await server.start().catch(() => {})
   return { where: { engine, at: String(server.port) }, end }
 }
 

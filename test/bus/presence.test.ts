@@ -95,7 +95,6 @@ const stores: [
     natsServer,
     async (t) => {
       const server = await nats(t)
-      await server.start()
       return async () => {
         const connection = await server.connect()
         return natsPresence({
