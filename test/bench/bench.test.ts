@@ -104,7 +104,8 @@ test('paced, storm and slow: latency, resume, and stalls that the server has see
     '--stalled',
     '4',
     '--seconds',
-    '0.5',
+    // A stall is seen by the second look at the same write, of one a second.
+    '3',
     '--peers',
     'sluice',
     '--rounds',
