@@ -72,11 +72,9 @@ export default {
     const began = performance.now()
     await eventually(() => to.hub.stats().connections === 1, 'all but the reader to end', stallTimeout * 3)
     report.note('ms until the last unread one was given up', performance.now() - began)
+    // Of those that read for a while some may take so long over it that they are given up, too.
     const { closes } = to.hub.stats()
-    report.check(
-      closes.stalled === unread,
-      `${unread} were never read, ${closes.stalled} given up as stalled`,
-    )
+    report.check(closes.stalled >= unread, `${unread} were never read, ${closes.stalled} given up as stalled`)
     await eventually(() => last === to.published, 'the reader to have it all')
     over = true
     await reader.cancel()
