@@ -133,7 +133,7 @@ const MUTATIONS: readonly Mutation[] = [
     name: 'a filter that throws takes its connection along',
     scenario: 'callbacks',
     file: 'core/cursor.ts',
-    find: "host.report(error, { during: 'filter', channel: frame.event.channel })\n      return false",
+    find: "host.report(error, { during: 'filter', channel: event.channel })\n      return false",
     replace: 'throw error',
   },
 ]
