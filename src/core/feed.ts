@@ -257,11 +257,20 @@ export class Feed {
 
   async #repairAll(): Promise<void> {
     this.stats.repairs += 1
-    do {
+    let wait = FIRST_RETRY
+    for (;;) {
+      const before = this.#last
       this.#overrun = false
       await this.#host.feedWalked()
       await this.#readOn()
-    } while (!this.#drain())
+      if (this.#drain()) return
+      if (this.#last > before) wait = FIRST_RETRY
+      else {
+        // The feed is ahead of what can be read, as of a replica: that is behind for a moment, and asking at once does not help.
+        await this.#sleep(wait)
+        wait = Math.min(LONGEST_RETRY, wait * 2)
+      }
+    }
   }
 
   /** Reads to the end of the log. */

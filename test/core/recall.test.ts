@@ -1,0 +1,87 @@
+// Reading the bus further back than a hub has heard it, while the bus and the hub change.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memoryBus } from '../../src/bus/memory.ts'
+import type { HubOptions } from '../../src/core/hub-options.ts'
+import { CoreHub, numbers } from '../support/core-hub.ts'
+import { FaultyBus, rest } from '../support/faulty-bus.ts'
+
+/** Twenty events published elsewhere, and a hub that has heard none of them. */
+async function afterwards(options: HubOptions = {}, keyed = false) {
+  const inner = memoryBus()
+  const elsewhere = new CoreHub({ bus: inner.share() })
+  await elsewhere.ready()
+  const ids: string[] = []
+  for (let n = 1; n <= 20; n += 1) {
+    const key = keyed ? String(n % 3) : undefined
+    ids.push(await elsewhere.publish('x', { data: String(n), key }))
+  }
+  await rest(elsewhere)
+  const bus = new FaultyBus(inner.share())
+  const hub = new CoreHub({ bus, ...options })
+  await hub.ready()
+  return { ids, bus, hub }
+}
+
+const reasonOf = (data: string | undefined): string => JSON.parse(data ?? '').reason
+
+test('clients that come back at once are served by one pass, from the oldest of their places', async () => {
+  const { ids, hub } = await afterwards()
+  const late = hub.open({ channels: ['x'] }, ids[14])
+  const early = hub.open({ channels: ['x'] }, ids[4])
+  const between = hub.open({ channels: ['x'] }, ids[9])
+  await rest(hub)
+  assert.deepEqual(late.sink.data, numbers(16, 20))
+  assert.deepEqual(early.sink.data, numbers(6, 20))
+  assert.deepEqual(between.sink.data, numbers(11, 20))
+  assert.equal(hub.stats().gaps, 0)
+})
+
+test('a channel that conflates reads back the newest of each key, also of what its bounds push out', async () => {
+  const options: HubOptions = { channelDefaults: { overflow: 'latest', maxEvents: 1 } }
+  const { ids, hub } = await afterwards(options, true)
+  const { sink } = hub.open({ channels: ['x'] }, ids[1])
+  await rest(hub)
+  assert.deepEqual(sink.data, ['18', '19', '20'])
+})
+
+test('what the engine has trimmed when it is read back is told as a gap, and the rest is kept', async () => {
+  const { ids, bus, hub } = await afterwards()
+  bus.lost = 12
+  const { sink } = hub.open({ channels: ['x'], onGap: 'oldest' }, ids[4])
+  await rest(hub)
+  assert.equal(sink.events[0]?.event, 'gap')
+  assert.equal(reasonOf(sink.events[0]?.data), 'evicted')
+  assert.deepEqual(sink.data, numbers(13, 20))
+})
+
+test('an epoch that changes while it is read back: what was read means nothing, and the client is told', async () => {
+  const { ids, bus, hub } = await afterwards()
+  bus.reads = false // the first pages fail; the hub tries again
+  const { sink } = hub.open({ channels: ['x'] }, ids[4])
+  await rest(hub)
+  bus.epoch = 'another life'
+  bus.reads = true
+  hub.fake.advance(1_000)
+  await rest(hub)
+  // The feed looks at the head, and finds the new life.
+  hub.fake.advance(10_000)
+  await rest(hub)
+  const told = sink.events.map(({ event, data }) => (event === 'gap' ? reasonOf(data) : data))
+  assert.ok(told.includes('epoch'), told.join())
+  assert.deepEqual(sink.data, [], 'nothing of the old life')
+})
+
+test('a hub that closes while it reads back lets nobody wait', async () => {
+  const { ids, bus, hub } = await afterwards()
+  bus.reads = false
+  const { connection } = hub.open({ channels: ['x'] }, ids[4])
+  await rest(hub)
+  const closing = hub.close({ within: 0 })
+  hub.fake.advance(1)
+  await rest(hub)
+  await closing
+  assert.equal((await connection.closed).reason, 'shutdown')
+  assert.equal(hub.fake.timers, 0)
+})
