@@ -4,6 +4,7 @@
 import type { Entry, Page } from './bus.ts'
 import type { ChannelState } from './channel.ts'
 import type { Frame } from './frame.ts'
+import { Log } from './log.ts'
 
 export interface RecallHost {
   readonly head: number
@@ -22,34 +23,29 @@ interface Waiting {
   readonly resolve: () => void
 }
 
-/** One channel's part of a pass. */
+/** One channel's part of a pass: what is read is kept and bounded as the channel's own log would. */
 class Pile {
-  readonly frames: Frame[] = []
+  readonly log: Log
   readonly channel: ChannelState
   readonly after: number
   /** Frames after this one are older than nothing here. */
   readonly through: number
-  lostThrough = 0
   endedAt = 0
-  #bytes = 0
 
   constructor(channel: ChannelState, after: number) {
     this.channel = channel
     this.after = after
     this.through = channel.log.coldBefore
+    this.log = new Log(channel.options, channel.options.overflow === 'latest', after)
   }
 
-  push(frame: Frame): void {
-    this.frames.push(frame)
-    this.#bytes += frame.bytes.length
-    const { maxEvents, maxBytes, overflow } = this.channel.options
-    // A log that conflates keeps by key what its bounds push out, and must see it all.
-    if (overflow === 'latest') return
-    while (this.frames.length > 1 && (this.frames.length > maxEvents || this.#bytes > maxBytes)) {
-      const oldest = this.frames.shift() as Frame // there are two at least
-      this.#bytes -= oldest.bytes.length
-      this.lostThrough = oldest.sequence
+  frames(): Frame[] {
+    const found: Frame[] = []
+    for (let index = 0; index < this.log.end; index += 1) {
+      const frame = this.log.at(index)
+      if (frame) found.push(frame)
     }
+    return found
   }
 }
 
@@ -111,23 +107,24 @@ export class Recall {
       const [first] = page.entries
       if (page.lost) {
         const through = first ? (first.previous ?? first.position - 1) : page.head
-        for (const pile of all) pile.lostThrough = Math.max(pile.lostThrough, Math.min(through, pile.through))
+        for (const pile of all) pile.log.lose(Math.min(through, pile.through))
       }
       for (const entry of page.entries) {
         const pile = piles.get(entry.channel)
         if (!pile || entry.position <= pile.after || entry.position > pile.through) continue
         const read = host.read(entry)
-        if (read) pile.push(read.frame)
+        if (read) pile.log.append(read.frame)
         if (read?.final) pile.endedAt = entry.position
       }
       const last = page.entries.at(-1)
       if (!last) break
       position = last.position
     }
-    for (const { channel, frames, after, lostThrough, endedAt, through } of all) {
+    for (const pile of all) {
+      const { channel, after, endedAt, through } = pile
       // It may have been made anew, or pushed out what it had, meanwhile.
       if (host.findChannel(channel.name) !== channel || channel.log.coldBefore !== through) continue
-      channel.log.recall(frames, after, lostThrough)
+      channel.log.recall(pile.frames(), after, pile.log.lostThrough)
       if (endedAt > 0) channel.endedAt = endedAt
     }
   }
