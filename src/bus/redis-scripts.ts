@@ -103,7 +103,7 @@ while #found < limit and room > 0 do
   local asked = math.min(count, limit - #found)
   local page = redis.call('XRANGE', stream, from, '+', 'COUNT', asked)
   for _, entry in ipairs(page) do
-    room = room - #entry[2][10]
+    room = room - #(entry[2][10] or '')
     if room < 0 and #found > 0 then break end
     found[#found + 1] = entry
     from = '(' .. entry[1]

@@ -177,3 +177,37 @@ test('a store that fails is tried again, and nothing is thrown at anybody', asyn
   await until(present, 'room', () => told.length > 0)
   assert.deepEqual(told[0], ['room'])
 })
+
+test('what is no store, or another application has written, is refused or passed over', {
+  ...need('redis-server', redisServer),
+}, async (t) => {
+  for (const bucket of [undefined, null, 'presence', {}]) {
+    assert.throws(() => natsPresence({ bucket: bucket as never }), { code: 'SLUICE_BAD_OPTION' })
+  }
+  const { port } = await redis(t)
+  const client = new Redis({ port, host: '127.0.0.1' })
+  t.after(() => client.disconnect())
+  for (const key of ['', 'a{b}', 5]) {
+    assert.throws(() => redisPresence({ client, key: key as string }), { code: 'SLUICE_BAD_OPTION' })
+  }
+  const store = redisPresence({ client, key: 'app' })
+  const hub = hubOf(t)
+  const present = presence(hub, { store, ttl: TTL })
+  t.after(() => present.close())
+  const foreign = [
+    'not JSON',
+    '5',
+    'null',
+    '{}',
+    '{"ada":-1}',
+    '{"ada":1.5}',
+    '{"ada":"many"}',
+    '{"eve":2,"ada":0}',
+  ]
+  for (const [n, text] of foreign.entries()) {
+    await client.sadd('{app:room}:here', `node${n}`)
+    await client.set(`{app:room}:here:node${n}`, text, 'PX', TTL)
+  }
+  assert.deepEqual(await present.of('room'), { connections: 2, keys: ['eve'], nodes: 1 })
+  assert.deepEqual(await client.smembers('{app:room}:here'), ['node7'], 'the others are taken out')
+})

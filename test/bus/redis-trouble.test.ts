@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Redis } from 'ioredis'
 import type { Bus } from '../../src/core/bus.ts'
 import { heard } from '../support/bus.ts'
 import { within } from '../support/fetch-client.ts'
@@ -241,3 +242,31 @@ for (const [name, make] of Object.entries(CLIENTS)) {
     }
   })
 }
+
+test(
+  'a log that something else writes to: the call is rejected and says so, the feed stays down, nothing hangs',
+  needed,
+  async (t) => {
+    const own = await redis(t)
+    const vandal = new Redis({ port: own.port, host: '127.0.0.1' })
+    t.after(() => vandal.disconnect())
+    for (const make of Object.values(CLIENTS)) {
+      await vandal.flushall()
+      const bus = await busOf(t, make, own.port)
+      const feed = heard()
+      const tail = await bus.tail(feed.listener)
+      await feed.next('up')
+      await bus.append('c', bytes('ours'))
+      await feed.next('entry')
+      await vandal.xadd('{log}:log', '*', 'not', 'ours')
+      await feed.next('down')
+      await assert.rejects(bus.read(0, 10), { code: 'SLUICE_BAD_OPTION', message: /nothing else writes to/ })
+      await vandal.del('{log}:log')
+      await vandal.set('{log}:log', 'not even a stream')
+      await assert.rejects(bus.append('c', bytes('x')), /WRONGTYPE/)
+      await assert.rejects(bus.read(0, 10), /WRONGTYPE/)
+      await within(tail.close(), 'the feed to close')
+      await bus.close()
+    }
+  },
+)
