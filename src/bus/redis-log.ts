@@ -30,15 +30,26 @@ export interface ReadPage extends Page {
   readonly floor: number
 }
 
-const utf8 = new TextDecoder()
+/** A channel's name may begin with what would be a byte order mark. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Acknowledged entries that are remembered until they have come back. */
+const MOST_ACKED = 256
 
 /** One participant's view of the log: what it has seen tells whether Redis has forgotten what it had acknowledged. */
 export class RedisLog {
   readonly keys: LogKeys
   readonly #bounds: LogBounds
   #epoch = ''
-  #seen = 0
+  /** The newest position that is known to have been given out. */
+  #newest = 0
+  /** The newest that a feed has told. */
+  #told = 0
+  /** Acknowledged to this process, and not read since: neighbours that have one of these between them prove that it was lost. */
+  readonly #acked = new Set<number>()
   #broken = ''
+  /** The server's time less ours, in milliseconds, or less than that by the way of one answer. */
+  #ahead: number | undefined
 
   constructor(keys: LogKeys, bounds: LogBounds) {
     this.keys = keys
@@ -48,7 +59,8 @@ export class RedisLog {
   async append(send: Send, channel: string, body: Uint8Array, dedupe: string): Promise<number> {
     const { stream, meta, once } = this.keys
     const { maxEvents, maxBytes, dedupeFor } = this.#bounds
-    const reply = await run(
+    const deadline = await this.#deadline(send)
+    const stored = run(
       send,
       append,
       [stream, meta, once + dedupe],
@@ -59,16 +71,31 @@ export class RedisLog {
         String(maxEvents),
         String(maxBytes),
         String(dedupeFor),
+        String(deadline),
       ],
     )
-    const [epoch, position, previous] = list(reply)
-    this.saw(string(epoch), number(previous), number(position))
-    return number(position)
+    const reply = await stored.catch((error: unknown) => {
+      // Sent again too late by the client library; or a clock was set, and is looked at again.
+      if (error instanceof Error && error.message.startsWith('SLUICELATE')) this.#ahead = undefined
+      throw error
+    })
+    const [epoch, at, previous] = list(reply)
+    const position = number(at)
+    this.saw(string(epoch), number(previous), position)
+    if (position > this.#told && this.#acked.size < MOST_ACKED) this.#acked.add(position)
+    return position
   }
 
-  /** Where the log stands; looks at what comes after the newest that was seen, for that shows whether it has lost it. */
-  head(send: Send): Promise<ReadPage> {
-    return this.read(send, this.#seen, 1, 1)
+  /**
+   * Where the log stands; looks at what comes after the newest that a feed knows in `epoch`, for that shows whether the
+   * log has lost it.
+   */
+  async head(send: Send, epoch: string, known: number): Promise<ReadPage> {
+    const page = await this.read(send, known, 1, 1)
+    const [first] = page.entries
+    if (page.epoch !== epoch || !first || first.previous === undefined || first.previous >= known) return page
+    this.#broken = epoch
+    return this.read(send, known, 1, 1)
   }
 
   /** A page; where it shows that Redis has lost something, another of the new epoch. */
@@ -88,8 +115,11 @@ export class RedisLog {
     const [epoch, head, floor, found] = list(reply)
     const entries = list(found).map(entryOf)
     const page = { entries, epoch: string(epoch), head: number(head), floor: number(floor) }
-    for (const entry of entries) this.saw(page.epoch, entry.previous, entry.position)
     this.saw(page.epoch, page.head, page.head)
+    for (const { previous, position } of entries) {
+      this.saw(page.epoch, previous, position)
+      this.#acked.delete(position)
+    }
     const [first] = entries
     // The predecessor of the first that is held says it; where nothing is held, the head does.
     const lost = first ? first.previous > after : after < page.head
@@ -99,22 +129,47 @@ export class RedisLog {
   /**
    * Notes that two positions are neighbours. One that was acknowledged and would lie between them is gone: a replica
    * took over that did not have it. The next script begins a new epoch then.
-   *
-   * @returns false when this has shown
    */
-  saw(epoch: string, previous: number, position: number): boolean {
+  saw(epoch: string, previous: number, position: number): void {
     if (epoch !== this.#epoch) {
       this.#epoch = epoch
-      this.#seen = position
-    } else if (previous < this.#seen && this.#seen < position) {
-      this.#broken = epoch
-      return false
-    } else if (position > this.#seen) this.#seen = position
+      this.#newest = position
+      this.#told = 0
+      this.#acked.clear()
+      return
+    }
+    if (position > this.#newest) this.#newest = position
+    for (const acked of this.#acked) if (previous < acked && acked < position) this.#broken = epoch
+  }
+
+  /**
+   * Notes what a feed tells after `known`.
+   *
+   * @returns false when this shows that acknowledged entries were lost
+   */
+  tells(known: number, { epoch, previous, position }: RedisEntry): boolean {
+    this.saw(epoch, previous, position)
+    // Who was told of that would never hear that it is gone.
+    if (previous < known && known < position) this.#broken = epoch
+    this.#acked.delete(position)
+    this.#told = Math.max(this.#told, position)
     return epoch !== this.#broken
   }
 
+  /**
+   * Until when Redis may store an append that is sent now, by its own clock: a client library that sends it again much later
+   * would store it twice, for its name is forgotten by then.
+   */
+  async #deadline(send: Send): Promise<number> {
+    if (this.#ahead === undefined) {
+      const [seconds, micros] = list(await send(this.keys.stream, ['TIME']))
+      this.#ahead = number(seconds) * 1_000 + Math.floor(number(micros) / 1_000) - performance.now()
+    }
+    return Math.floor(performance.now() + this.#ahead + this.#bounds.dedupeFor / 2)
+  }
+
   #opening(): RedisArgument[] {
-    return [newEpoch(), String(this.#seen), this.#epoch, this.#broken]
+    return [newEpoch(), String(this.#newest), this.#epoch, this.#broken]
   }
 }
 

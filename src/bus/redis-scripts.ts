@@ -46,7 +46,7 @@ end
 
 /**
  * KEYS[3] is the name of this publish. ARGV from 5: channel, body, entries held, bytes held, milliseconds that the name
- * is known. Answers epoch, position, position before.
+ * is known, the time after which it is too late to store it. Answers epoch, position, position before.
  *
  * The position is the time in microseconds, or one more than the last where the clock has not moved: a replica that
  * takes over without the newest entries goes on above them. Each entry says how many bytes were appended before it in
@@ -59,6 +59,9 @@ if seen then
   if of == epoch then return { epoch, position, previous } end
 end
 local now = redis.call('TIME')
+if now[1] * 1000 + now[2] / 1000 > tonumber(ARGV[10]) then
+  return redis.error_reply('SLUICELATE This append was sent too long ago; it was not stored.')
+end
 local at = string.format('%.0f', math.max(head + 1, floor + 1, now[1] * 1000000 + now[2]))
 local previous = string.format('%.0f', head)
 local sums = redis.call('HMGET', meta, 'bytes', 'checked')
@@ -109,7 +112,8 @@ while #found < limit and room > 0 do
     from = '(' .. entry[1]
   end
   if #page < asked then break end
-  count = math.min(count * 2, 256)
+  -- Not many at once: they are loaded whole before their bytes can be counted.
+  count = math.min(count * 2, 16)
 end
 return { epoch, string.format('%.0f', head), string.format('%.0f', floor), found }
 `

@@ -32,7 +32,10 @@ export class RedisTail {
   #connection: OwnConnection | undefined
   #following: Promise<void> | undefined
   #epoch = ''
+  /** What the next entries come after in the stream. */
   #last = 0
+  /** The newest entry of this epoch that is known, 0 before the first: the stream may hold older epochs' behind it. */
+  #known = 0
   #failures = 0
 
   constructor(parts: TailParts) {
@@ -60,12 +63,13 @@ export class RedisTail {
     try {
       await bounded(connection.connect(), 'Connecting to Redis', timeout, signal)
       const { epoch, head, floor } = await bounded(
-        log.head(connection.send),
+        log.head(connection.send, this.#epoch, this.#known),
         'Asking Redis for the head of the log',
         timeout,
         signal,
       )
       this.#epoch = epoch
+      this.#known = head
       this.#last = Math.max(head, floor)
       guarded(() => listener.up({ epoch, head }))
     } catch (cause) {
@@ -137,12 +141,14 @@ export class RedisTail {
 
   #tell(entries: readonly RedisEntry[]): void {
     const { log, listener } = this.#parts
-    for (const { epoch, ...entry } of entries) {
+    for (const found of entries) {
+      const { epoch, ...entry } = found
       if (this.#closing.signal.aborted) return
       if (epoch !== this.#epoch) throw new Error('The log in Redis has begun a new epoch.')
-      if (!log.saw(epoch, entry.previous, entry.position)) {
+      if (!log.tells(this.#known, found)) {
         throw new Error('Redis has lost entries that it had acknowledged.')
       }
+      this.#known = entry.position
       this.#last = entry.position
       guarded(() => listener.entry(entry))
     }

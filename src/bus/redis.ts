@@ -31,7 +31,7 @@ export interface RedisBusOptions {
   readonly maxEvents?: number
   /** Bytes held, of bodies, channel names and 64 for each entry; 64 MiB by default. The newest entry is held however large it is. */
   readonly maxBytes?: number
-  /** How long a dedupe name is known, in milliseconds; two minutes by default. It must be longer than anybody goes on trying one publish. */
+  /** How long a dedupe name is known, in milliseconds; two minutes by default. What a client library sends again later than half of that is not stored. */
   readonly dedupeFor?: number
   /** How long the bus waits for one answer of Redis, in milliseconds; 5_000 by default. */
   readonly timeout?: number
@@ -90,7 +90,7 @@ class RedisBus implements Bus {
     this.#log = new RedisLog(logKeys(given.key), {
       maxEvents: checkInteger('maxEvents', given.maxEvents ?? 100_000, 1),
       maxBytes: checkInteger('maxBytes', given.maxBytes ?? 67_108_864, 1),
-      dedupeFor: checkInteger('dedupeFor', given.dedupeFor ?? 120_000, 1),
+      dedupeFor: checkInteger('dedupeFor', given.dedupeFor ?? 120_000, 1_000),
     })
     this.#timeout = checkMilliseconds('timeout', given.timeout ?? 5_000, 1, false)
     this.#pageBytes = checkInteger('pageBytes', given.pageBytes ?? 1_048_576, 1)

@@ -29,6 +29,19 @@ async function stubborn(bus: Bus, body: string): Promise<number> {
   }
 }
 
+/** Asks until it is answered. */
+async function patient<T>(ask: () => Promise<T>): Promise<T> {
+  const end = performance.now() + 10_000
+  for (;;) {
+    try {
+      return await within(ask(), 'an answer')
+    } catch (error) {
+      if (performance.now() > end) throw error
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
+
 for (const [name, make] of Object.entries(CLIENTS)) {
   test(
     `${name}: a server that is killed and comes back empty is a new epoch, and up says so`,
@@ -140,46 +153,74 @@ for (const [name, make] of Object.entries(CLIENTS)) {
     )
   })
 
+  for (const [what, meddle] of Object.entries({
+    'and nobody asks before the feed': () => {},
+    'and it is appended to before the feed asks': (bus: Bus) => stubborn(bus, 'meddling'),
+    'and it is read before the feed asks': (bus: Bus) => patient(() => bus.read(0, 1)),
+  })) {
+    test(
+      `${name}: a replica takes over without what was acknowledged, ${what}: a new epoch`,
+      needed,
+      async (t) => {
+        const primary = await redis(t, ['--repl-diskless-sync-delay', '0'])
+        const replica = await redis(t)
+        await replica.control.replicaof('127.0.0.1', primary.port)
+        const relay = await tcpRelay(t, primary.port)
+        const bus = await busOf(t, make, relay.port)
+        const other = await busOf(t, make, relay.port)
+        const feed = heard()
+        const shared = await stubborn(bus, 'shared')
+        await other.tail(feed.listener)
+        const first = await feed.next('up')
+        await waitFor(() => replica.control.status === 'ready', 'the replica')
+        for (let there = false; !there; ) {
+          const info = String(await replica.control.info('replication'))
+          there = info.includes('master_link_status:up') && (await replica.control.xlen('{log}:log')) === 1
+        }
+        await replica.control.replicaof('NO', 'ONE')
+        const lost = await bus.append('c', bytes('lost'))
+        await feed.until(() => feed.entries.length === 1, 'the entry that will be lost')
+        relay.target = replica.port
+        relay.cut()
+        await primary.kill()
+        // Somebody else is faster, and does not know of it; the position of the lost one is not used again.
+        const stranger = await busOf(t, make, replica.port)
+        const taken = await stranger.append('c', bytes('stranger'))
+        assert.ok(taken > lost)
+        await meddle(other)
+        const second = await feed.next('up')
+        assert.notEqual(second.epoch, first.epoch)
+        const after = await stubborn(bus, 'after')
+        assert.ok(after > taken)
+        await feed.until(() => feed.entries.at(-1)?.position === after, 'the entry after it')
+        const page = await bus.read(shared, 10)
+        assert.equal(page.epoch, second.epoch)
+        assert.equal(page.entries[0]?.previous, 0, 'nothing of the old epoch')
+        assert.equal(page.entries.at(-1)?.position, after)
+      },
+    )
+  }
+
   test(
-    `${name}: a replica that takes over without what was acknowledged is a new epoch`,
+    `${name}: what the client library sends again when its name is forgotten is not stored twice`,
     needed,
     async (t) => {
-      const primary = await redis(t, ['--repl-diskless-sync-delay', '0'])
-      const replica = await redis(t)
-      await replica.control.replicaof('127.0.0.1', primary.port)
-      const relay = await tcpRelay(t, primary.port)
-      const bus = await busOf(t, make, relay.port)
-      const other = await busOf(t, make, relay.port)
-      const feed = heard()
-      const shared = await stubborn(bus, 'shared')
-      await other.tail(feed.listener)
-      const first = await feed.next('up')
-      await waitFor(() => replica.control.status === 'ready', 'the replica')
-      for (let there = false; !there; ) {
-        const info = String(await replica.control.info('replication'))
-        there = info.includes('master_link_status:up') && (await replica.control.xlen('{log}:log')) === 1
-      }
-      await replica.control.replicaof('NO', 'ONE')
-      const lost = await bus.append('c', bytes('lost'))
-      await feed.until(() => feed.entries.length === 1, 'the entry that will be lost')
-      relay.target = replica.port
-      relay.cut()
-      await primary.kill()
-      // Somebody else is faster, and does not know of it; the position of the lost one is not used again.
-      const stranger = await busOf(t, make, replica.port)
-      const taken = await stranger.append('c', bytes('stranger'))
-      assert.ok(taken > lost)
-      const second = await feed.next('up')
-      assert.notEqual(second.epoch, first.epoch)
-      assert.equal(second.head, 0)
-      const after = await stubborn(bus, 'after')
-      assert.ok(after > taken)
-      await feed.until(() => feed.entries.at(-1)?.position === after, 'the entry after it')
-      const page = await bus.read(shared, 10)
-      assert.equal(page.epoch, second.epoch)
+      const own = await redis(t)
+      const relay = await tcpRelay(t, own.port)
+      const bus = await busOf(t, make, relay.port, { dedupeFor: 1_000, timeout: 500 })
+      await bus.append('c', bytes('first'))
+      const lost = relay.loseAnswer()
+      const appended = bus.append('c', bytes('once'), { dedupe: 'once' }).catch((error: unknown) => error)
+      await within(lost, 'the answer to get lost')
+      relay.target = 1 // nobody is there
+      await appended
+      const known = async () => (await own.control.keys('{log}:once:*')).length
+      for (const end = performance.now() + 10_000; (await known()) > 0; ) assert.ok(performance.now() < end)
+      relay.target = own.port
+      await stubborn(bus, 'last')
       assert.deepEqual(
-        page.entries.map(({ position, previous }) => [position, previous]),
-        [[after, 0]],
+        (await readAll(bus)).map((entry) => text(entry.body)),
+        ['first', 'once', 'last'],
       )
     },
   )
