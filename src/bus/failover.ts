@@ -6,6 +6,9 @@ import { checkMilliseconds, checkOptions } from '../core/check.ts'
 import { SluiceError, shown } from '../core/errors.ts'
 import { guarded } from './guarded.ts'
 
+/** Between two attempts to reach a bus at the start, in milliseconds. */
+const RETRY = 250
+
 export interface FailoverOptions {
   /** How long the feed of the bus in use may stay down before the next one is tried, in milliseconds; 10_000 by default. */
   readonly after?: number
@@ -16,6 +19,8 @@ export interface FailoverOptions {
 /**
  * One bus made of several, used in their order: `failover([primary, standby])`. It stays with the one it has gone to until that
  * fails as well, and then goes on to the next, in a circle: going back is a gap for every client, and somebody's decision (restart the nodes).
+ *
+ * At the start, too, the first choice has `after` to answer: a node that begins during a blip does not leave the others.
  *
  * Every node decides for itself. When some reach the primary and others do not, they share no log until they meet again; clients that move
  * between them are told a gap (`epoch`). Choose `after` longer than the failover that the engine does by itself, which loses less.
@@ -63,18 +68,28 @@ class Failover implements Bus {
   }
 
   append(channel: string, body: Uint8Array, options?: AppendOptions): Promise<Position> {
-    return this.current.append(channel, body, options)
+    return this.#of((bus) => bus.append(channel, body, options))
   }
 
   read(after: Position, limit: number, options?: { readonly signal?: AbortSignal }): Promise<Page> {
-    return this.current.read(after, limit, options)
+    return this.#of((bus) => bus.read(after, limit, options))
+  }
+
+  /** What the one says that was left meanwhile means nothing to who listens to the other. */
+  async #of<T>(ask: (bus: Bus) => Promise<T>): Promise<T> {
+    const asked = this.current
+    const answer = await ask(asked)
+    if (asked === this.current) return answer
+    throw new SluiceError(
+      'SLUICE_BUS_UNAVAILABLE',
+      `failover has left the bus ${shown(asked.name)} while it answered; try again with the one in use now.`,
+    )
   }
 
   async tail(listener: TailListener): Promise<{ close(): Promise<void> }> {
     const feed = new FailoverFeed(this, listener)
     this.#feeds.add(feed)
     try {
-      // At the start there is nobody to be told a gap: the first that answers is taken.
       await feed.start(this.#buses.length)
     } catch (error) {
       this.#feeds.delete(feed)
@@ -94,6 +109,7 @@ class Failover implements Bus {
     this.index = (failed + 1) % this.#buses.length
     const { index } = this
     if (this.#onSwitch) guarded(() => this.#onSwitch?.(this.current, index))
+    for (const feed of this.#feeds) feed.follow()
   }
 
   async close(): Promise<void> {
@@ -109,6 +125,9 @@ class FailoverFeed {
   #timer: ReturnType<typeof setTimeout> | undefined
   /** Which attempt is the one that counts: what older ones still say is not passed on. */
   #attempt = 0
+  /** Which bus it was for. */
+  #index = 0
+  #started = false
   #closed = false
 
   constructor(bus: Failover, listener: TailListener) {
@@ -117,15 +136,37 @@ class FailoverFeed {
   }
 
   async start(tries: number): Promise<void> {
-    for (let left = tries; ; left -= 1) {
-      const { index } = this.#bus
+    for (let left = tries; !this.#started; ) {
+      try {
+        await this.#patiently()
+        // Another feed may have gone on meanwhile.
+        this.#started = this.#closed || this.#index === this.#bus.index
+      } catch (error) {
+        // After the last the next is the first again, for whoever tries once more.
+        this.#bus.next(this.#index)
+        left -= 1
+        if (left === 0 || this.#closed) throw error
+      }
+    }
+  }
+
+  /** Tries the bus in use for as long as a feed may be down. */
+  async #patiently(): Promise<void> {
+    const { after } = this.#bus
+    const end = performance.now() + after
+    for (;;) {
       try {
         return await this.#open()
       } catch (error) {
-        if (left <= 1 || this.#closed) throw error
-        this.#bus.next(index)
+        if (this.#closed || this.#bus.index !== this.#index || performance.now() >= end) throw error
+        await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY, after)))
       }
     }
+  }
+
+  /** The bus in use is another now: all feeds go there together, or they would share no log. */
+  follow(): void {
+    if (this.#started && !this.#closed && this.#index !== this.#bus.index) void this.#reopen()
   }
 
   async close(): Promise<void> {
@@ -140,6 +181,7 @@ class FailoverFeed {
     this.#attempt += 1
     const attempt = this.#attempt
     const { index } = this.#bus
+    this.#index = index
     const valid = (): boolean => !this.#closed && attempt === this.#attempt
     const tail = await this.#bus.current.tail({
       entry: (entry) => {
@@ -162,21 +204,21 @@ class FailoverFeed {
 
   #wait(index: number): void {
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => void this.#switch(index), this.#bus.after)
+    this.#timer = setTimeout(() => this.#bus.next(index), this.#bus.after)
   }
 
-  async #switch(failed: number): Promise<void> {
-    if (this.#closed) return
-    this.#attempt += 1
+  async #reopen(): Promise<void> {
+    clearTimeout(this.#timer)
     const tail = this.#tail
     this.#tail = undefined
+    const opening = this.#open()
+    const attempt = this.#attempt
     // What does not answer is not waited for.
     tail?.close().catch(() => {})
-    this.#bus.next(failed)
     try {
-      await this.#open()
+      await opening
     } catch {
-      if (!this.#closed) this.#wait(this.#bus.index)
+      if (!this.#closed && attempt === this.#attempt) this.#wait(this.#index)
     }
   }
 }

@@ -181,7 +181,12 @@ export class KafkaTail {
     this.#next = offset + 1
     topic.saw(offset)
     if (this.#repeats.isRepeat(offset, dedupe) || offset < this.#from) return
-    const entry = { position: offset + 1, previous: this.#told, channel: channelOf(key), body: value.slice() }
+    const entry = {
+      position: offset + 1,
+      previous: this.#told,
+      channel: channelOf(key),
+      body: new Uint8Array(value),
+    }
     this.#told = entry.position
     guarded(() => listener.entry(entry))
   }

@@ -157,7 +157,7 @@ class KafkaBus implements Bus {
       if (offset < start) return 'next'
       covered = offset + 1
       if (repeat) return 'next'
-      entries.push({ position: offset + 1, previous, channel: channelOf(key), body: value.slice() })
+      entries.push({ position: offset + 1, previous, channel: channelOf(key), body: new Uint8Array(value) })
       previous = offset + 1
       bytes += value.length
       return entries.length >= limit || bytes >= this.#pageBytes ? 'last' : 'next'

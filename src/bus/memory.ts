@@ -68,7 +68,7 @@ class MemoryLog {
     // Two bytes a character is what a string costs at the most.
     const bytes = body.length + 2 * (channel.length + (dedupe?.length ?? 0))
     // A copy: the publisher may write the next event into the same buffer.
-    this.#held.push({ position: this.head, previous, channel, body: body.slice(), bytes, dedupe })
+    this.#held.push({ position: this.head, previous, channel, body: new Uint8Array(body), bytes, dedupe })
     if (dedupe !== undefined) this.#names.set(dedupe, this.head)
     this.#bytes += bytes
     while (this.#held.length > this.#maxEvents || (this.#held.length > 1 && this.#bytes > this.#maxBytes)) {

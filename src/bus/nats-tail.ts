@@ -194,5 +194,5 @@ export class NatsTail {
  * unless it was trimmed. The body is copied: the client's is a view of all that came in one read from the socket.
  */
 export function entryOf(position: number, token: string, body: Uint8Array): Entry {
-  return { position, previous: position - 1, channel: channelOf(token), body: body.slice() }
+  return { position, previous: position - 1, channel: channelOf(token), body: new Uint8Array(body) }
 }

@@ -59,13 +59,14 @@ export function checkFunction<T>(name: string, value: T): T {
   return value
 }
 
-const CONTROL = /\p{Cc}/u
+/** Half a surrogate pair is no character: on an engine that speaks UTF-8 such names would all be one. */
+const NOT_IN_NAMES = /[\p{Cc}\p{Cs}]/u
 
 export function checkChannelName(value: unknown): string {
-  if (typeof value !== 'string' || value.length === 0 || value.length > 256 || CONTROL.test(value)) {
+  if (typeof value !== 'string' || value.length === 0 || value.length > 256 || NOT_IN_NAMES.test(value)) {
     throw new SluiceError(
       'SLUICE_BAD_CHANNEL',
-      `${shown(value)} is not a channel name; use a string of 1 to 256 characters without control characters.`,
+      `${shown(value)} is not a channel name; use a string of 1 to 256 characters without control characters and lone surrogates.`,
     )
   }
   return value

@@ -6,7 +6,8 @@
  */
 export const ERROR_CODES = {
   SLUICE_BAD_OPTION: 'An option has a value outside its documented range or type.',
-  SLUICE_BAD_CHANNEL: 'A channel name is not a string of 1 to 256 characters without control characters.',
+  SLUICE_BAD_CHANNEL:
+    'A channel name is not a string of 1 to 256 characters without control characters and lone surrogates.',
   SLUICE_BAD_EVENT: 'An event is not an object with at least one of event, data, id, retry, comment.',
   SLUICE_BAD_EVENT_NAME: 'An event name is not a string, or holds CR or LF, which would end its line.',
   SLUICE_BAD_ID:

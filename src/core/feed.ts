@@ -276,7 +276,10 @@ export class Feed {
   /** Reads to the end of the log. */
   async #readOn(): Promise<void> {
     for (;;) {
+      const epoch = this.#epoch
       const page = await this.read(this.#last)
+      // Positions started anew while it was asked: it was asked from a place in the life before.
+      if (this.#epoch !== epoch) continue
       if (page.epoch !== this.#epoch) return this.#restart(page.epoch, page.head)
       if (page.lost) this.#lose(page)
       for (const entry of page.entries) {

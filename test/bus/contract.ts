@@ -271,6 +271,8 @@ export function busContract(
         '~_-=+',
         'ü 漢字 🙂',
         '\u2028 \u00a0 \ufeff',
+        'room',
+        '\ufeffroom',
         '0',
         '__proto__',
         'x'.repeat(256),

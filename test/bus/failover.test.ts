@@ -97,10 +97,101 @@ test('a feed that comes back in time is kept; one that fails at the start is pas
   await bus.close()
 
   const dead: Bus = { ...shaky, tail: () => Promise.reject(new Error('refused')) }
-  const started = failover([dead, memoryBus()])
+  const started = failover([dead, memoryBus()], { after: 30 })
   await started.tail(heard().listener)
   assert.equal(started.name, 'memory')
   await started.close()
-  await assert.rejects(failover([dead, dead]).tail(heard().listener), /refused/)
+  const none = failover([dead, { ...dead, name: 'other' }], { after: 30 })
+  await assert.rejects(none.tail(heard().listener), /refused/)
+  assert.equal(none.name, 'shaky', 'the next attempt begins with the first choice')
   assert.throws(() => failover([dead]), { code: 'SLUICE_BAD_OPTION' })
+})
+
+/** A bus whose feeds and answers a test can hold up. */
+function held() {
+  const inner = memoryBus()
+  const listeners: Parameters<Bus['tail']>[0][] = []
+  let refusals = 0
+  let gate: Promise<void> | undefined
+  const bus: Bus = {
+    name: 'held',
+    append: async (...args) => {
+      const position = await inner.append(...args)
+      await gate
+      return position
+    },
+    read: async (...args) => {
+      const page = await inner.read(...args)
+      await gate
+      return page
+    },
+    close: () => inner.close(),
+    tail: (listener) => {
+      if (refusals-- > 0) return Promise.reject(new Error('refused'))
+      listeners.push(listener)
+      return inner.tail(listener)
+    },
+  }
+  return {
+    bus,
+    refuse: (times: number) => {
+      refusals = times
+    },
+    hold: () => {
+      let open = () => {}
+      gate = new Promise((resolve) => {
+        open = resolve
+      })
+      return open
+    },
+    down: () => {
+      for (const one of listeners) one.down(new Error('gone'))
+    },
+    downFirst: () => listeners[0]?.down(new Error('gone')),
+  }
+}
+
+test('a node that starts during a blip waits for the first choice', async (t) => {
+  const primary = held()
+  primary.refuse(2)
+  const bus = failover([primary.bus, memoryBus()], { after: 5_000 })
+  t.after(() => bus.close())
+  await bus.tail(heard().listener)
+  assert.equal(bus.name, 'held')
+})
+
+test('an answer of the bus that was left is none of the one in use', async (t) => {
+  const primary = held()
+  const bus = failover([primary.bus, memoryBus()], { after: 30 })
+  t.after(() => bus.close())
+  const feed = heard()
+  await bus.tail(feed.listener)
+  const { epoch } = await feed.next('up')
+  const open = primary.hold()
+  const late = [bus.read(0, 10), bus.append('a', new Uint8Array([1]))]
+  const settled = Promise.allSettled(late)
+  primary.down()
+  await feed.next('up', (up) => up.epoch !== epoch)
+  open()
+  for (const answer of await settled) {
+    assert.equal(answer.status, 'rejected')
+    assert.equal(answer.status === 'rejected' && answer.reason.code, 'SLUICE_BUS_UNAVAILABLE')
+  }
+  assert.equal((await bus.read(0, 10)).entries.length, 0)
+})
+
+test('all feeds go where one has gone', async (t) => {
+  const primary = held()
+  const bus = failover([primary.bus, memoryBus()], { after: 30 })
+  t.after(() => bus.close())
+  const feeds = [heard(), heard()]
+  const epochs: string[] = []
+  for (const { listener, next } of feeds) {
+    await bus.tail(listener)
+    epochs.push((await next('up')).epoch)
+  }
+  primary.downFirst()
+  for (const { next } of feeds) await next('up', ({ epoch }) => epoch !== epochs[0])
+  await bus.append('a', new Uint8Array([1]))
+  for (const { next } of feeds) assert.equal((await next('entry')).entry.position, 1)
 })

@@ -182,6 +182,24 @@ test('a log that was emptied, trimmed over and over, or begun anew while it is r
   await feed.close()
 })
 
+test('what was asked for in one life is not taken for the next', async () => {
+  const bus = new SlowBus()
+  const { feed, told } = feedOf(bus)
+  feed.start()
+  await rest()
+  for (let n = 1; n <= 5; n += 1) bus.listener?.entry(entry(n))
+  bus.stop()
+  bus.listener?.entry(entry(7)) // six is missing: what follows five is read
+  bus.epoch = 'two'
+  bus.held = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => entry(n))
+  bus.head = 8
+  bus.listener?.up({ epoch: 'two', head: 2 })
+  bus.go()
+  await rest()
+  assert.deepEqual(told.slice(-7), ['restarted two 2', '3', '4', '5', '6', '7', '8'])
+  await feed.close()
+})
+
 test('more than 16 MB on its way to an engine that hangs is refused at once', async () => {
   const bus = new SlowBus()
   const { feed, clock } = feedOf(bus)

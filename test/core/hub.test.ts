@@ -76,6 +76,7 @@ test('publish rejects misuse with a code, reports it, and the stream goes on', a
   const refused: [unknown, unknown, string][] = [
     ['', { data: 1 }, 'SLUICE_BAD_CHANNEL'],
     ['a\nb', { data: 1 }, 'SLUICE_BAD_CHANNEL'],
+    ['a\ud800', { data: 1 }, 'SLUICE_BAD_CHANNEL'],
     [7, { data: 1 }, 'SLUICE_BAD_CHANNEL'],
     ['x'.repeat(257), { data: 1 }, 'SLUICE_BAD_CHANNEL'],
     ['a', 'text', 'SLUICE_BAD_EVENT'],
