@@ -62,7 +62,9 @@ describe('eventsource-parser', () => {
   /** What it hears; the last event ID is kept here as its documentation says, from events that have an id. */
   function theirs(parts: readonly Uint8Array[]): Heard {
     const heard: Heard = { events: [], comments: [], retries: [] }
-    const utf8 = new TextDecoder()
+    // The byte order mark is taken off here: the decoders of some Node lines take off two, where pieces are small.
+    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+    let begun = false
     let lastEventId = ''
     const parser = createParser({
       onEvent({ event = 'message', data, id }) {
@@ -72,7 +74,11 @@ describe('eventsource-parser', () => {
       onComment: (text) => heard.comments.push(text),
       onRetry: (ms) => heard.retries.push(ms),
     })
-    for (const part of parts) parser.feed(utf8.decode(part, { stream: true }))
+    for (const part of parts) {
+      const text = utf8.decode(part, { stream: true })
+      parser.feed(begun ? text : text.replace(/^\ufeff/, ''))
+      begun ||= text !== ''
+    }
     return heard
   }
 
@@ -104,7 +110,7 @@ describe('eventsource-parser', () => {
         const parts = splits(bytes, cuts)
         assert.deepEqual(withoutIds(theirs(parts)), withoutIds(ours(parts)))
       }),
-      { numRuns: 2000 },
+      { numRuns: 2000, examples: [[Uint8Array.from([239, 187, 191, 239, 187, 191]), [1684096327]]] },
     )
   })
 
