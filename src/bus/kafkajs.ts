@@ -119,7 +119,6 @@ class KafkajsPort implements KafkaPort {
   readonly #fetchBytes: number
   #producer: Promise<KafkajsProducer> | undefined
   #admin: Promise<KafkajsAdmin> | undefined
-  #cluster: Promise<string | undefined> | undefined
 
   constructor(options: KafkajsPortOptions) {
     checkOptions('kafkajsPort', options, [
@@ -156,13 +155,11 @@ class KafkajsPort implements KafkaPort {
 
   async watermarks() {
     const admin = await this.#administering()
-    this.#cluster ??= admin.describeCluster().then(({ clusterId }) => clusterId)
-    const asked = this.#cluster
-    const cluster = await asked.catch(() => {
-      if (this.#cluster === asked) this.#cluster = undefined
-      throw new Error('The Kafka cluster could not be described.')
-    })
-    const offsets = await admin.fetchTopicOffsets(this.#topic)
+    // Each time: behind the same address there may be another cluster now, whose offsets mean something else.
+    const [{ clusterId: cluster }, offsets] = await Promise.all([
+      admin.describeCluster(),
+      admin.fetchTopicOffsets(this.#topic),
+    ])
     const found = offsets.find(({ partition }) => partition === this.#partition)
     if (!found) {
       throw new SluiceError(

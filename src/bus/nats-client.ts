@@ -74,6 +74,7 @@ export interface NatsStreamInfo {
     readonly discard: string
     readonly num_replicas: number
     readonly max_msgs_per_subject?: number
+    readonly no_ack?: boolean
     readonly republish?: { readonly src?: string; readonly dest: string; readonly headers_only?: boolean }
   }
   readonly state: {

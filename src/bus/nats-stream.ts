@@ -177,6 +177,11 @@ function checkStream(
       found?.src === src && found.dest === dest && found.headers_only !== true,
       `republish must be { src: ${shown(src)}, dest: ${shown(dest)} }, with bodies`,
     ],
+    [
+      config.subjects?.length === 1 && config.subjects[0] === src,
+      `subjects must be [${shown(src)}] alone: what else is stored would be entries of channels that nobody published to`,
+    ],
+    [config.no_ack !== true, 'no_ack must be false, or no publish is ever acknowledged'],
     [config.retention === 'limits', `retention must be 'limits'`],
     [config.discard === 'old', `discard must be 'old'`],
     [

@@ -40,6 +40,8 @@ export class NatsTail {
   readonly #early = new Map<number, Entry>()
   #earlyBytes = 0
   #earlyTimer: ReturnType<typeof setTimeout> | undefined
+  /** Whether the stream is asked if it is still the same: until then all that comes is too early. */
+  #asking = false
   /** The server does not let us subscribe: it says so before it answers the ping. */
   #refusal: unknown
 
@@ -141,13 +143,13 @@ export class NatsTail {
     }
     if (position <= this.#newest) {
       // Late for `up`, whose head tells of it; or republished once more by a new leader; or the stream was made anew:
-      // then the answer calls `epochIs`.
-      this.#options.stream.state(this.#ending.signal).catch(() => {})
+      // then the answer calls `epochIs`, and what follows waits for it.
+      this.#ask()
       return
     }
     this.#options.stream.saw(position)
     const entry = entryOf(position, message.subject.slice(this.#options.prefix.length), message.data)
-    if (position === this.#newest + 1) {
+    if (position === this.#newest + 1 && !this.#asking) {
       this.#tell(entry)
       for (let next = this.#take(); next; next = this.#take()) this.#tell(next)
       if (this.#early.size === 0) this.#forget()
@@ -157,6 +159,16 @@ export class NatsTail {
     this.#earlyBytes += entry.body.length
     if (this.#early.size > EARLY.entries || this.#earlyBytes > EARLY.bytes) this.#giveUp()
     else this.#earlyTimer ??= setTimeout(() => this.#giveUp(), EARLY.wait)
+  }
+
+  #ask(): void {
+    if (this.#asking) return
+    const attempt = this.#attempt
+    const answered = (): void => {
+      if (attempt === this.#attempt) this.#giveUp()
+    }
+    this.#asking = true
+    this.#options.stream.state(this.#ending.signal).then(answered, answered)
   }
 
   #tell(entry: Entry): void {
@@ -173,7 +185,7 @@ export class NatsTail {
     return next
   }
 
-  /** What is missing does not come: the hole is the hub's to see, and to fill by reading. */
+  /** What is missing does not come, or nobody doubts any more: a hole is the hub's to see, and to fill by reading. */
   #giveUp(): void {
     const entries = [...this.#early.values()].sort((one, two) => one.position - two.position)
     this.#forget()
@@ -182,6 +194,7 @@ export class NatsTail {
   }
 
   #forget(): void {
+    this.#asking = false
     clearTimeout(this.#earlyTimer)
     this.#earlyTimer = undefined
     this.#early.clear()

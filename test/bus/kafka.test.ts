@@ -181,6 +181,29 @@ for (const epoch of [undefined, 'named']) {
   })
 }
 
+test('another cluster behind the same name, that holds more already, is another epoch', needed, async (t) => {
+  const server = await kafka(t)
+  const bus = busOf(t, server, { timeout: 8_000 })
+  const feed = heard()
+  await bus.tail(feed.listener)
+  const before = await feed.next('up')
+  await bus.append('ch', body('old'))
+  await feed.next('entry')
+  await server.kill()
+  await feed.next('down').catch(() => feed.until((heard) => heard.downs > 0, 'the tail to tell "down"'))
+  await server.replace()
+  const other = busOf(t, server, { timeout: 8_000 })
+  for (const it of ['a', 'b', 'c']) await other.append('ch', body(it))
+  const again = await feed.next('up', ({ epoch }) => epoch !== before.epoch)
+  const page = await bus.read(0, 9)
+  assert.equal(page.epoch, again.epoch)
+  assert.equal((await other.read(0, 9)).epoch, again.epoch, 'all nodes agree')
+  assert.deepEqual(
+    page.entries.map((it) => text(it.body)),
+    ['a', 'b', 'c'],
+  )
+})
+
 test('a partition that does not exist is refused', needed, async (t) => {
   const server = await kafka(t)
   const bus = kafkaBus({ port: kafkajsPort({ kafka: server.client(), topic: 'log', partition: 77 }) })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { jetstream } from '@nats-io/jetstream'
+import { headers } from '@nats-io/transport-node'
 import { epochOf } from '../../src/bus/epoch.ts'
 import { type NatsBusOptions, natsBus } from '../../src/bus/nats.ts'
 import { channelOf, tokenOf } from '../../src/bus/subject-token.ts'
@@ -138,6 +139,23 @@ test('appends, reads and feeds in one order', needed, async (t) => {
   await tail.close()
 })
 
+test('what anybody else sends to the live subjects is no entry', needed, async (t) => {
+  const server = await nats(t)
+  const bus = await busOf(t, server)
+  const feed = heard()
+  await bus.tail(feed.listener)
+  await feed.next('up')
+  for (const sequence of [undefined, '', 'x', '0', '-1', '1.5', '99999999999999999999']) {
+    const forged = headers()
+    if (sequence !== undefined) forged.set('Nats-Sequence', sequence)
+    bus.connection.publish(`sluice.LOG.live.${tokenOf('ch')}`, body('forged'), { headers: forged })
+  }
+  await bus.append('ch', body('ours'))
+  const { entry } = await feed.next('entry')
+  assert.equal(text(entry.body), 'ours')
+  assert.equal(feed.entries.length, 1)
+})
+
 test('one dedupe name is one entry', needed, async (t) => {
   const bus = await busOf(t, await nats(t))
   const first = await bus.append('ch', body('x'), { dedupe: 'once' })
@@ -205,6 +223,15 @@ test(
     await assert.rejects(bus.tail(heard().listener), refused(/no stream "LOG"/))
     await bus.manager.streams.add({ name: 'LOG', subjects: ['sluice.LOG.log.*'], max_msgs_per_subject: 3 })
     await assert.rejects(bus.read(0, 1), refused(/republish must be .*max_msgs_per_subject must be -1/))
+    await bus.manager.streams.delete('LOG')
+    const republish = { src: 'sluice.LOG.log.*', dest: 'sluice.LOG.live.{{wildcard(1)}}' }
+    await bus.manager.streams.add({
+      name: 'LOG',
+      subjects: ['sluice.LOG.log.*', 'orders.>'],
+      republish,
+      no_ack: true,
+    })
+    await assert.rejects(bus.read(0, 1), refused(/: subjects must be .* alone.*; no_ack must be false/))
     await bus.manager.streams.delete('LOG')
     const other = await busOf(t, server)
     await other.append('ch', body('x'))
