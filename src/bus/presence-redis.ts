@@ -15,6 +15,14 @@ export interface RedisPresenceOptions {
 /** No UTF-8 has one, and encodeURIComponent throws. */
 const LONE_SURROGATE = /\p{Cs}/gu
 
+/** Takes nodes out whose keys have expired; in one step, for one may be leaving what it has at this moment. */
+const FORGET = `
+for i = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 0 then redis.call('SREM', KEYS[1], ARGV[i - 1]) end
+end
+return 0
+`
+
 /** @throws {SluiceError} SLUICE_BAD_OPTION */
 export function redisPresence(options: RedisPresenceOptions): PresenceStore {
   const { client, key } = checkOptions('redisPresence', options, ['client', 'key'])
@@ -69,7 +77,10 @@ class RedisPresence implements PresenceStore {
       if (counts && name !== undefined) found.set(name, counts)
       else if (name !== undefined) gone.push(name)
     }
-    if (gone.length > 0) await this.#send(nodes, ['SREM', nodes, ...gone])
+    if (gone.length > 0) {
+      const keys = [nodes, ...gone.map((name) => `${nodes}:${name}`)]
+      await this.#send(nodes, ['EVAL', FORGET, String(keys.length), ...keys, ...gone])
+    }
     return found
   }
 

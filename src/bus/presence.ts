@@ -1,8 +1,9 @@
 // Who is connected, across nodes: each says now and then what it has, in a place that forgets by itself what is not repeated.
 
-import { checkMilliseconds, checkOptions } from '../core/check.ts'
+import { checkFunction, checkMilliseconds, checkOptions } from '../core/check.ts'
 import type { Hub } from '../core/hub.ts'
 import { bounded } from './bounded.ts'
+import { guarded } from './guarded.ts'
 
 /** How many connections each key has in one channel of one node. Connections without a key count under `''`. */
 export type KeyCounts = Readonly<Record<string, number>>
@@ -24,6 +25,8 @@ export interface PresenceOptions {
   readonly store?: PresenceStore
   /** How long what a node left counts, in milliseconds: so long is a node that was killed still there. It is repeated three times as often. Default 30_000. */
   readonly ttl?: number
+  /** Called with what the store says when it fails; it is tried again. Default: nobody is told. */
+  readonly onError?: (error: unknown) => void
 }
 
 /** Who reads a channel now. */
@@ -52,14 +55,19 @@ const CLOSING = 2_000
  *     const present = presence(hub, { store: redisPresence({ client, key: 'app' }) })
  *     await present.of('room:7')    // { connections: 12, keys: ['ada', 'bob', …], nodes: 3 }
  *
- * Opening and closing is known everywhere within a moment, `subscribe` and `unsubscribe` within a third of `ttl`. A failure of the
- * store is reported as the hub's `error`, and tried again. Each round looks at all connections of the hub.
+ * Opening and closing is known everywhere within a moment, `subscribe` and `unsubscribe` within a third of `ttl`. Each round looks
+ * at all connections of the hub, and none begins before the one before it has ended.
  *
  * @throws {SluiceError} SLUICE_BAD_OPTION
  */
 export function presence(hub: Pick<Hub, 'connections' | 'on'>, options: PresenceOptions = {}): Presence {
-  const { store, ttl = 30_000 } = checkOptions('presence', options, ['store', 'ttl'])
-  return new NodePresence(hub, store, checkMilliseconds('ttl', ttl, 300, false))
+  const {
+    store,
+    ttl = 30_000,
+    onError = () => {},
+  } = checkOptions('presence', options, ['store', 'ttl', 'onError'])
+  checkFunction('onError', onError)
+  return new NodePresence(hub, store, checkMilliseconds('ttl', ttl, 300, false), onError)
 }
 
 class NodePresence implements Presence {
@@ -69,15 +77,26 @@ class NodePresence implements Presence {
   readonly #node = crypto.randomUUID()
   readonly #unlisten: (() => void)[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
+  #due = 0
   /** Channels of which something was left. */
   #told = new Set<string>()
   #telling: Promise<void> = Promise.resolve()
+  /** A round is under way; and something has changed since it began. */
+  #busy = false
+  #again = false
   #closed = false
+  readonly #onError: (error: unknown) => void
 
-  constructor(hub: Pick<Hub, 'connections' | 'on'>, store: PresenceStore | undefined, ttl: number) {
+  constructor(
+    hub: Pick<Hub, 'connections' | 'on'>,
+    store: PresenceStore | undefined,
+    ttl: number,
+    onError: (error: unknown) => void,
+  ) {
     this.#hub = hub
     this.#store = store
     this.#ttl = ttl
+    this.#onError = onError
     if (!store) return
     const changed = (): void => this.#in(GATHER)
     this.#unlisten.push(hub.on('open', changed), hub.on('close', changed))
@@ -131,9 +150,15 @@ class NodePresence implements Presence {
 
   /** The next round at the latest in so many milliseconds. */
   #in(ms: number): void {
+    this.#again = true
+    const due = performance.now() + ms
+    // Those who come and go all the time must not put the round off for ever.
+    if (this.#busy || (this.#timer !== undefined && this.#due <= due)) return
     clearTimeout(this.#timer)
+    this.#due = due
     this.#timer = setTimeout(() => {
-      this.#telling = this.#telling.then(() => this.#tell())
+      this.#timer = undefined
+      this.#telling = this.#tell()
     }, ms)
     const timer: unknown = this.#timer
     if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function')
@@ -142,17 +167,21 @@ class NodePresence implements Presence {
 
   async #tell(): Promise<void> {
     if (this.#closed) return
+    this.#busy = true
+    this.#again = false
     const counts = this.#counts()
     const left = new Map<string, KeyCounts>(counts)
     for (const channel of this.#told) if (!left.has(channel)) left.set(channel, {})
     try {
       await this.#store?.put(this.#node, left, this.#ttl)
       this.#told = new Set(counts.keys())
-    } catch {
+    } catch (error) {
       // What was left is still there for a while; the next round tells all of it again.
       for (const channel of counts.keys()) this.#told.add(channel)
+      guarded(() => this.#onError(error))
     }
-    if (!this.#closed) this.#in(this.#ttl / 3)
+    this.#busy = false
+    if (!this.#closed) this.#in(this.#again ? GATHER : this.#ttl / 3)
   }
 }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, type TestContext, test } from 'node:test'
+import { jetstream } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
 import { Redis } from 'ioredis'
 import { createClient } from 'redis'
@@ -12,6 +13,7 @@ import { createHub, type Hub } from '../../src/web.ts'
 import { nats, natsServer } from '../support/nats.ts'
 import { need } from '../support/need.ts'
 import { redis, redisServer } from '../support/redis.ts'
+import { eventually } from '../support/server.ts'
 
 const TTL = 1_200
 
@@ -99,6 +101,7 @@ const stores: [
         const connection = await server.connect()
         return natsPresence({
           bucket: await new Kvm(connection).create('presence', { ttl: TTL, history: 1 }),
+          jetstream: jetstream(connection),
         })
       }
     },
@@ -168,11 +171,13 @@ test('a store that fails is tried again, and nothing is thrown at anybody', asyn
       return new Map()
     },
   }
-  const present = presence(hub, { store, ttl: 300 })
+  const errors: unknown[] = []
+  const present = presence(hub, { store, ttl: 300, onError: (error) => errors.push(error) })
   t.after(() => present.close())
   open(hub, 'ada', 'room')
   await assert.rejects(present.of('room'), /away/)
-  await new Promise((resolve) => setTimeout(resolve, 250))
+  await eventually(() => errors.length >= 2)
+  assert.match(String(errors[0]), /away/)
   fails = false
   await until(present, 'room', () => told.length > 0)
   assert.deepEqual(told[0], ['room'])
@@ -182,8 +187,16 @@ test('what is no store, or another application has written, is refused or passed
   ...need('redis-server', redisServer),
 }, async (t) => {
   for (const bucket of [undefined, null, 'presence', {}]) {
-    assert.throws(() => natsPresence({ bucket: bucket as never }), { code: 'SLUICE_BAD_OPTION' })
+    const options = { bucket: bucket as never, jetstream: { jetstreamManager: async () => ({}) as never } }
+    assert.throws(() => natsPresence(options), { code: 'SLUICE_BAD_OPTION', message: /^bucket/ })
   }
+  const bucket = {
+    put: async () => {},
+    delete: async () => {},
+    get: async () => null,
+    status: async () => ({ bucket: 'b' }),
+  }
+  assert.throws(() => natsPresence({ bucket, jetstream: 5 as never }), { message: /^jetstream is 5/ })
   const { port } = await redis(t)
   const client = new Redis({ port, host: '127.0.0.1' })
   t.after(() => client.disconnect())
@@ -209,5 +222,44 @@ test('what is no store, or another application has written, is refused or passed
     await client.set(`{app:room}:here:node${n}`, text, 'PX', TTL)
   }
   assert.deepEqual(await present.of('room'), { connections: 2, keys: ['eve'], nodes: 1 })
-  assert.deepEqual(await client.smembers('{app:room}:here'), ['node7'], 'the others are taken out')
+  await client.sadd('{app:room}:here', 'dead')
+  assert.equal((await present.of('room')).nodes, 1)
+  assert.equal(await client.sismember('{app:room}:here', 'dead'), 0, 'whose key has expired is taken out')
+  assert.equal(await client.scard('{app:room}:here'), foreign.length, 'and nobody else')
+})
+
+test('rounds do not pile up while the store hangs, and are not put off by those who come and go all the time', async (t) => {
+  const hub = hubOf(t)
+  let puts = 0
+  let answer: (() => void) | undefined
+  const store: PresenceStore = {
+    put: () => {
+      puts += 1
+      return new Promise((resolve) => {
+        answer = resolve
+      })
+    },
+    list: async () => new Map(),
+  }
+  const present = presence(hub, { store, ttl: 60_000 })
+  t.after(() => present.close())
+  await eventually(() => puts === 1)
+  answer?.()
+  // Somebody comes or goes in each turn: a round begins all the same.
+  let leave = () => {}
+  await eventually(() => {
+    leave()
+    leave = open(hub, 'ada', 'room')
+    return puts === 2
+  })
+  for (let n = 0; n < 1_000; n += 1) open(hub, `${n}`, 'room')()
+  const end = performance.now() + 500
+  await eventually(() => performance.now() > end)
+  assert.equal(puts, 2, 'one round at a time')
+  answer?.()
+  await eventually(() => puts === 3)
+  answer?.()
+  const later = performance.now() + 500
+  await eventually(() => performance.now() > later)
+  assert.equal(puts, 3, 'all that changed was told in one')
 })
