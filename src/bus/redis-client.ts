@@ -32,7 +32,14 @@ export interface NodeRedisCluster {
   readonly masters: unknown
 }
 
-export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster
+/** The shape of `createSentinel` of `redis` (node-redis) 5 and 6. */
+export interface NodeRedisSentinel {
+  sendCommand(isReadonly: boolean | undefined, args: RedisArgument[], options?: object): Promise<unknown>
+  duplicate(overrides?: object): unknown
+  getSentinelNode(): unknown
+}
+
+export type RedisClient = IoredisClient | NodeRedisClient | NodeRedisCluster | NodeRedisSentinel
 
 /** Sends a command that concerns one key, and gives its reply with strings as bytes. */
 export type Send = (key: string, args: RedisArgument[]) => Promise<unknown>
@@ -63,12 +70,13 @@ export function portOf(client: RedisClient): RedisPort {
   if (typeof client === 'object' && client !== null && typeof client.duplicate === 'function') {
     if ('call' in client && typeof client.call === 'function') return ioredis(client)
     if ('sendCommand' in client && typeof client.sendCommand === 'function') {
-      return 'masters' in client ? nodeRedisCluster(client) : nodeRedis(client)
+      if ('masters' in client) return nodeRedisCluster(client)
+      return 'getSentinelNode' in client ? nodeRedisSentinel(client) : nodeRedis(client)
     }
   }
   throw new SluiceError(
     'SLUICE_BAD_OPTION',
-    `client is ${shown(client)}; it must be a client of ioredis, iovalkey or redis (node-redis).`,
+    `client is ${shown(client)}; it must be a client, cluster or Sentinel client of ioredis, iovalkey or redis (node-redis).`,
   )
 }
 
@@ -157,6 +165,21 @@ function nodeRedisCluster(cluster: NodeRedisCluster): RedisPort {
       // Its nodes keep the application's way of reconnecting; what is under way on a lost one rejects all the same.
       const made = cluster.duplicate()
       return own(made as Duplicate, sender(made as NodeRedisCluster, OWN_COMMANDS)) // as above
+    },
+  }
+}
+
+function nodeRedisSentinel(sentinel: NodeRedisSentinel): RedisPort {
+  const sender =
+    (to: NodeRedisSentinel, options: object): Send =>
+    (_, args) =>
+      to.sendCommand(false, args, options)
+  return {
+    send: sender(sentinel, AS_BYTES),
+    another() {
+      // It goes to the next master by itself; the log is compared with what was told when entries come again.
+      const made = sentinel.duplicate()
+      return own(made as Duplicate, sender(made as NodeRedisSentinel, OWN_COMMANDS)) // as above
     },
   }
 }

@@ -5,8 +5,16 @@ import { SluiceError } from '../../src/core/errors.ts'
 import { heard } from '../support/bus.ts'
 import { need } from '../support/need.ts'
 import { freePort } from '../support/nginx.ts'
-import { type RedisServer, redis, redisServer } from '../support/redis.ts'
-import { busOf, CLIENTS, CLUSTER_CLIENTS, type Made, type Maker, UNUSUAL } from '../support/redis-clients.ts'
+import { type RedisServer, redis, redisServer, sentinel } from '../support/redis.ts'
+import {
+  busOf,
+  CLIENTS,
+  CLUSTER_CLIENTS,
+  type Made,
+  type Maker,
+  SENTINEL_CLIENTS,
+  UNUSUAL,
+} from '../support/redis-clients.ts'
 import { busContract, readAll } from './contract.ts'
 
 const needed = need('redis-server', redisServer)
@@ -14,9 +22,11 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 
 let server: RedisServer
 let cluster: RedisServer
+let watch: Awaited<ReturnType<typeof sentinel>>
 before(async () => {
   if (needed.skip) return
   server = await redis()
+  watch = await sentinel(server)
   cluster = await redis(undefined, ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'])
   await cluster.control.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
   for (let state = ''; !state.includes('cluster_state:ok'); ) {
@@ -24,13 +34,14 @@ before(async () => {
   }
 })
 after(async () => {
+  await watch?.close()
   await server?.close()
   await cluster?.close()
 })
 
 let logs = 0
 
-function contractOf(name: string, make: Maker, on: () => RedisServer): void {
+function contractOf(name: string, make: Maker, on: () => RedisServer, portOf = () => on().port): void {
   busContract(
     `redis through ${name}`,
     async () => {
@@ -38,7 +49,7 @@ function contractOf(name: string, make: Maker, on: () => RedisServer): void {
       const made: Made[] = []
       return {
         async bus() {
-          const one = await make(on().port)
+          const one = await make(portOf())
           made.push(one)
           return redisBus({ client: one.client, key })
         },
@@ -63,6 +74,14 @@ function contractOf(name: string, make: Maker, on: () => RedisServer): void {
 
 for (const [name, make] of Object.entries(CLIENTS)) contractOf(name, make, () => server)
 for (const [name, make] of Object.entries(CLUSTER_CLIENTS)) contractOf(name, make, () => cluster)
+for (const [name, make] of Object.entries(SENTINEL_CLIENTS)) {
+  contractOf(
+    name,
+    make,
+    () => server,
+    () => watch.port,
+  )
+}
 
 for (const [name, make] of Object.entries(UNUSUAL)) {
   test(`${name}: a feed is not ended by what the application's client has been told`, needed, async (t) => {

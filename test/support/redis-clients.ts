@@ -3,7 +3,7 @@
 import type { TestContext } from 'node:test'
 import { Redis as Ioredis, Cluster as IoredisCluster } from 'ioredis'
 import { Redis as Iovalkey } from 'iovalkey'
-import { createClient, createCluster } from 'redis'
+import { createClient, createCluster, createSentinel } from 'redis'
 import { type RedisBusOptions, type RedisClient, redisBus } from '../../src/bus/redis.ts'
 import type { Bus } from '../../src/core/bus.ts'
 
@@ -49,6 +49,21 @@ export const CLUSTER_CLIENTS: Readonly<Record<string, Maker>> = {
     client.on('error', () => {})
     await client.connect()
     return { client, ping: () => client.get('x'), end: () => client.destroy() }
+  },
+}
+
+/** They take the port of a Sentinel that watches over `mymaster`. */
+export const SENTINEL_CLIENTS: Readonly<Record<string, Maker>> = {
+  async 'ioredis over Sentinel'(port) {
+    const client = new Ioredis({ sentinels: [{ port, host }], name: 'mymaster' })
+    client.on('error', () => {})
+    return { client, ping: () => client.ping(), end: () => client.disconnect() }
+  },
+  async 'node-redis createSentinel'(port) {
+    const client = createSentinel({ name: 'mymaster', sentinelRootNodes: [{ port, host }] })
+    client.on('error', () => {})
+    await client.connect()
+    return { client, ping: () => client.set('x', 'y'), end: () => void client.destroy() }
   },
 }
 

@@ -1,7 +1,7 @@
 // A real redis-server that keeps nothing on disk, to be killed, stopped and started again on its port.
 
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -75,4 +75,28 @@ export async function redis(
   await server.start()
   await control.connect()
   return server
+}
+
+/** A real Sentinel that watches over one server as `mymaster`; it ends with `close`. */
+export async function sentinel(
+  master: RedisServer,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-sentinel-'))
+  const port = await freePort()
+  const config = join(folder, 'sentinel.conf')
+  writeFileSync(
+    config,
+    `port ${port}\nbind 127.0.0.1\ndir ${folder}\nsentinel monitor mymaster 127.0.0.1 ${master.port} 1\n`,
+  )
+  const child = spawn(redisServer as string, [config, '--sentinel'], { stdio: 'ignore' }) // asked with need()
+  await accepts(port)
+  return {
+    port,
+    async close() {
+      const exited = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await exited
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
 }
