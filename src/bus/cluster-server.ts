@@ -83,6 +83,7 @@ class Participant {
   readonly #writer: FrameWriter
   readonly #log: MemoryBus
   #tail: { close(): Promise<void> } | undefined
+  #turn: Promise<void> = Promise.resolve()
   /** It reads too slowly, and is sent nothing until it has caught up with what lies in the socket. */
   #behind = false
 
@@ -126,10 +127,13 @@ class Participant {
           },
           ...entries.map((entry) => entry.body),
         )
-      } else if (head.k === 'tail') await this.#startTail()
-      else if (head.k === 'untail') {
-        await this.#tail?.close()
-        this.#tail = undefined
+      } else if (head.k === 'tail') {
+        // One after the other: two that ask at once must not leave one behind.
+        this.#turn = this.#turn.then(() => this.#startTail())
+        await this.#turn
+      } else if (head.k === 'untail') {
+        this.#turn = this.#turn.then(() => this.#endTail())
+        await this.#turn
       } else throw new Error(`a frame of kind ${head.k}`)
     } catch {
       // A log in memory does not fail: what was asked made no sense.
@@ -137,8 +141,13 @@ class Participant {
     }
   }
 
-  async #startTail(): Promise<void> {
+  async #endTail(): Promise<void> {
     await this.#tail?.close()
+    this.#tail = undefined
+  }
+
+  async #startTail(): Promise<void> {
+    await this.#endTail()
     this.#tail = await this.#log.tail({
       up: ({ epoch, head }) => this.#writer.write({ k: 'up', epoch, head }),
       down: () => {},

@@ -33,7 +33,7 @@ const LONGEST_RETRY = 2_000
  *       const hub = createHub({ bus: clusterBus() })
  *     }
  *
- * When the sequencer ends, publishes reject and the feed is down until another is there on the same socket, whose log is a new
+ * When the sequencer ends, publishes reject and the feed is down; its processes begin anew with the next one, whose log is a new
  * epoch. A process that reads more slowly than others publish is sent the rest when it is there again.
  *
  * @throws {SluiceError} SLUICE_BAD_OPTION, also where no sequencer was started before this process was
@@ -217,6 +217,11 @@ class ClusterBus implements Bus {
       const socket = connect(this.#path)
       socket.once('error', (cause) => reject(unavailable(cause)))
       socket.once('connect', () => {
+        if (this.#closing.aborted) {
+          socket.destroy()
+          reject(closed())
+          return
+        }
         // Only who listens keeps the process alive; and that is a hub's business, by its connections.
         socket.unref()
         const connection = { socket, writer: new FrameWriter(socket), tie: new Tie() }

@@ -43,6 +43,8 @@ class Failover implements Bus {
   readonly #after: number
   readonly #onSwitch: ((bus: Bus, index: number) => void) | undefined
   readonly #feeds = new Set<FailoverFeed>()
+  /** Since a change until a feed has followed it. */
+  #switching = false
   index = 0
 
   constructor(
@@ -68,6 +70,15 @@ class Failover implements Bus {
   }
 
   append(channel: string, body: Uint8Array, options?: AppendOptions): Promise<Position> {
+    if (this.#switching) {
+      // Its position would mean something else to who has not heard of the change.
+      return Promise.reject(
+        new SluiceError(
+          'SLUICE_BUS_UNAVAILABLE',
+          'failover has gone on to another bus, whose feed is not up yet; try again in a moment.',
+        ),
+      )
+    }
     return this.#of((bus) => bus.append(channel, body, options))
   }
 
@@ -103,12 +114,18 @@ class Failover implements Bus {
     }
   }
 
+  /** A feed of the bus in use is up. */
+  arrived(index: number): void {
+    if (index === this.index) this.#switching = false
+  }
+
   /** Goes on to the next, unless another feed has done so already. */
   next(failed: number): void {
     if (this.index !== failed) return
     this.index = (failed + 1) % this.#buses.length
     const { index } = this
     if (this.#onSwitch) guarded(() => this.#onSwitch?.(this.current, index))
+    this.#switching = this.#feeds.size > 0
     for (const feed of this.#feeds) feed.follow()
   }
 
@@ -139,8 +156,12 @@ class FailoverFeed {
     for (let left = tries; !this.#started; ) {
       try {
         await this.#patiently()
-        // Another feed may have gone on meanwhile.
         this.#started = this.#closed || this.#index === this.#bus.index
+        if (this.#started) return
+        // Another feed has gone on meanwhile.
+        const tail = this.#tail
+        this.#tail = undefined
+        tail?.close().catch(() => {})
       } catch (error) {
         // After the last the next is the first again, for whoever tries once more.
         this.#bus.next(this.#index)
@@ -190,6 +211,7 @@ class FailoverFeed {
       up: (state) => {
         if (!valid()) return
         clearTimeout(this.#timer)
+        this.#bus.arrived(index)
         this.#listener.up(state)
       },
       down: (cause) => {

@@ -66,6 +66,8 @@ export class Connection implements SinkOwner {
   readonly #openedAt: number
   #state: State = 'ready'
   #outbox: Outbox | undefined
+  /** While it is held, its channels: it reads none of them yet. */
+  #wanted: Map<string, number | undefined> | undefined
   /** Why it will end, and the position up to which it still reads before it does. */
   #leaving: { reason: CloseReason; through: number } | undefined
   #inFlight = 0
@@ -144,6 +146,7 @@ export class Connection implements SinkOwner {
 
   /** The names of the channels it reads. */
   get channels(): string[] {
+    if (this.#wanted) return [...this.#wanted.keys()]
     return this.#cursor.subscriptions.map(({ channel }) => channel.name)
   }
 
@@ -160,9 +163,9 @@ export class Connection implements SinkOwner {
         `Connection ${this.id} has closed and cannot subscribe to ${JSON.stringify(name)}; look at its signal before.`,
       )
     }
-    if (this.#find(name)) return
+    if (this.#wanted?.has(name) || this.#find(name)) return
     const { channelsPerConnection } = this.#host.settings.limits
-    if (this.#cursor.subscriptions.length >= channelsPerConnection) {
+    if (this.channels.length >= channelsPerConnection) {
       throw new SluiceError(
         'SLUICE_TOO_MANY_CHANNELS',
         `Connection ${this.id} reads ${channelsPerConnection} channels, which is all that limits.channelsPerConnection allows; unsubscribe from one before ${JSON.stringify(name)}, or raise the limit.`,
@@ -175,12 +178,14 @@ export class Connection implements SinkOwner {
         `Channel ${JSON.stringify(name)} has ended, so nothing will come; open a connection with from: 'oldest' to replay it.`,
       )
     }
-    this.join(state, this.#host.head)
+    if (this.#wanted) this.#wanted.set(name, this.#host.head)
+    else this.join(state, this.#host.head)
   }
 
   /** Stops reading `channel`; what was published to it and not yet written is not sent. Not reading it changes nothing. */
   unsubscribe(channel: string): void {
     const subscription = this.#find(checkChannelName(channel))
+    this.#wanted?.delete(channel)
     if (subscription) this.#leave(subscription)
   }
 
@@ -254,14 +259,21 @@ export class Connection implements SinkOwner {
     this.#cursor.subscriptions = [...this.#cursor.subscriptions, subscription]
   }
 
-  /** @internal Stands still until `proceed`: where it starts is being found out. */
-  hold(): void {
+  /** @internal Stands still until `proceed`: where it starts in these channels is being found out. */
+  hold(channels: readonly string[]): void {
     this.#cursor.held = true
+    this.#wanted = new Map(channels.map((name) => [name, undefined]))
+  }
+
+  /** @internal While it is held: the channels it will read, with the position it reads them after; `undefined` is to be found out. */
+  get wanted(): ReadonlyMap<string, number | undefined> | undefined {
+    return this.#wanted
   }
 
   /** @internal Its place was found. @param opening what it is told there, in front of everything */
   proceed(position: number, opening: Uint8Array | undefined): void {
     this.#cursor.held = false
+    this.#wanted = undefined
     this.#cursor.position = position
     if (opening) {
       this.#outbox ??= new Outbox()
@@ -273,7 +285,8 @@ export class Connection implements SinkOwner {
   /** @internal Positions start anew at `head`; it is told so for each of its channels, and goes on from there. */
   restart(head: number, tell: (channel: ChannelState, last: boolean) => Uint8Array): void {
     this.#outbox?.rebase(head)
-    if (!this.#cursor.held) this.#cursor.position = head
+    this.#cursor.restart(head)
+    for (const [name, since] of this.#wanted ?? []) if (since !== undefined) this.#wanted?.set(name, head)
     if (this.#leaving) this.#leaving.through = head
     const { subscriptions } = this.#cursor
     for (const [index, subscription] of subscriptions.entries()) {

@@ -59,6 +59,13 @@ export class Cursor {
     this.variant = variant
   }
 
+  /** Positions start anew at `head`: what was said of old ones means others now. */
+  restart(head: number): void {
+    this.#admitted = 0
+    this.#owed = undefined
+    if (!this.held) this.position = head
+  }
+
   /** Whether any channel holds something that this cursor has not passed. */
   get behind(): boolean {
     for (const subscription of this.subscriptions) {

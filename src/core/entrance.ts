@@ -46,10 +46,15 @@ export interface EntranceHost extends ConnectionHost, VariantsHost {
     context: { during: 'variant' | 'filter' | 'pipe' | 'write' | 'cors'; channel?: string },
   ): void
   /** With a bus: reads back what these channels published after a position; settles when that is done. */
-  readonly recall: ((after: number, channels: readonly string[]) => Promise<void>) | undefined
+  readonly recall:
+    | ((after: number, channels: readonly string[], gone: Promise<unknown>) => Promise<void>)
+    | undefined
   connectionOpened(connection: Connection, gaps: number, opened: Opened): void
   announce(connection: Connection): void
 }
+
+/** Times that a connection's channels are read back, should they be dropped while it waits. */
+const MOST_PASSES = 3
 
 export class Entrance {
   readonly #host: EntranceHost
@@ -100,7 +105,7 @@ export class Entrance {
       headers,
       begin: (sink, encoding) => {
         const connection = this.#connection(sink, options, start, variant, who)
-        if (pending) connection.hold()
+        if (pending) connection.hold(options.channels)
         else {
           channels.forEach((channel, index) => {
             connection.join(channel, start.since[index] ?? 0)
@@ -115,7 +120,7 @@ export class Entrance {
         connection.begin(this.#openingBlock(start, channels, options.retry ?? host.settings.retry))
         // Last, so that what a listener sends comes after the opening block.
         host.announce(connection)
-        if (pending) void this.#find(connection, options, requested, needed)
+        if (needed !== undefined) void this.#find(connection, options, requested, needed)
         return connection
       },
     }
@@ -144,18 +149,29 @@ export class Entrance {
   /** Reads back from the bus what a connection starts with, and lets it go on from there. */
   async #find(
     connection: Connection,
-    { channels: names, from, onGap }: CheckedConnectOptions,
+    { from, onGap }: CheckedConnectOptions,
     requested: RequestedId,
     after: number,
   ): Promise<void> {
     const host = this.#host
-    await host.recall?.(after, names)
-    if (!connection.isOpen) return
-    const channels = names.map((name) => host.channelState(name))
+    let channels: ChannelState[] = []
+    // A channel that nobody reads may have been dropped meanwhile, and is read back once more then.
+    let needed: number | undefined = after
+    for (let passes = 0; needed !== undefined && passes < MOST_PASSES; passes += 1) {
+      await host.recall?.(needed, firstOf(connection), connection.closed)
+      if (!connection.isOpen) return
+      // The application may have subscribed it to others meanwhile, or taken some away.
+      channels = firstOf(connection).map((name) => host.channelState(name))
+      needed = neededFrom(host.epoch, host.head, channels, requested, from)
+    }
     const start = startOf(host.epoch, host.head, channels, requested, from, onGap)
+    const later = [...(connection.wanted ?? [])]
     channels.forEach((channel, index) => {
       connection.join(channel, start.since[index] ?? 0)
     })
+    for (const [name, since] of later) {
+      if (since !== undefined) connection.join(host.channelState(name), since)
+    }
     for (const _ of start.gaps) host.gapTold()
     const told = start.gaps.length > 0 || start.settled
     connection.proceed(start.cursor, told ? this.#openingBlock(start, channels, undefined) : undefined)
@@ -195,6 +211,13 @@ export class Entrance {
     const variant = typeof asked === 'string' ? this.variants.get(asked) : undefined
     return variant ?? (fallbackVariant === undefined ? undefined : this.variants.get(fallbackVariant))
   }
+}
+
+/** The channels that a held connection was opened with and still wants. */
+function firstOf(connection: Connection): string[] {
+  const first: string[] = []
+  for (const [name, since] of connection.wanted ?? []) if (since === undefined) first.push(name)
+  return first
 }
 
 /**

@@ -55,6 +55,8 @@ const MAX_WAITING_BYTES = 4_194_304
 const MAX_APPENDING_BYTES = 16_777_216
 /** A last message that was lost shows no hole: how often the head is asked for. */
 const CHECK = 10_000
+/** How long an engine has for its goodbye. */
+const CLOSING = 2_000
 const FIRST_RETRY = 100
 const LONGEST_RETRY = 10_000
 
@@ -72,13 +74,19 @@ export class Feed {
   /** Some of the feed was let go: what follows the last entry must be read. */
   #overrun = false
   #repairing: Promise<void> | undefined
+  #again = false
   #appendingBytes = 0
   #names = 0
   readonly #name: string
   #tail: { close(): Promise<void> } | undefined
   #stopChecking: () => void = () => {}
   #ready: () => void = () => {}
-  readonly ready: Promise<void>
+  #refuse: (reason: unknown) => void = () => {}
+  /** Called when no publish is under way any more. */
+  #idle: () => void = () => {}
+  /** Publishes that wait for the first contact. */
+  #starting = 0
+  readonly #contact: Promise<void>
 
   /** @param timeout of one call to the bus, in milliseconds */
   constructor(bus: Bus, host: FeedHost, timeout: number) {
@@ -97,9 +105,16 @@ export class Feed {
       recalls: 0,
     }
     this.#name = crypto.randomUUID()
-    this.ready = new Promise((resolve) => {
+    this.#contact = new Promise((resolve, reject) => {
       this.#ready = resolve
+      this.#refuse = reject
     })
+    this.#contact.catch(() => {})
+  }
+
+  /** Settles with the first contact; rejects when the feed is closed before. */
+  ready(): Promise<void> {
+    return this.#contact
   }
 
   get started(): boolean {
@@ -114,28 +129,54 @@ export class Feed {
   }
 
   /** Waits for the first contact, no longer than one call to the bus may take. */
-  reached(): Promise<void> {
-    return withDeadline(this.#host.clock, this.#timeout, this.#over, () => this.ready)
+  async #reached(channel: string): Promise<void> {
+    // Who comes while others still wait gets in line, or would overtake them.
+    if (this.started && this.#starting === 0) return
+    this.#starting += 1
+    try {
+      await withDeadline(this.#host.clock, this.#timeout, this.#over, () => this.#contact)
+    } catch (cause) {
+      throw new SluiceError(
+        'SLUICE_BUS_UNAVAILABLE',
+        `The bus was not reached within ${this.#timeout} ms, so ${shown(channel)} did not get the event; await hub.ready() before the first publish.`,
+        { cause },
+      )
+    } finally {
+      this.#starting -= 1
+    }
   }
 
   /**
-   * Stores a publish.
+   * Stores a publish, after the first contact.
    *
+   * @param checked called when there was contact, before anything is sent: what it throws is the publisher's mistake
    * @throws {SluiceError} (as rejection) SLUICE_BUS_UNAVAILABLE
    */
-  async append(channel: string, body: Uint8Array): Promise<Position> {
+  async append(channel: string, body: Uint8Array, checked: () => void = () => {}): Promise<Position> {
     if (this.#appendingBytes + body.length > MAX_APPENDING_BYTES) {
       this.stats.refused += 1
       throw unavailable(channel, 'has too much to store already')
     }
+    this.stats.appending += 1
+    this.#appendingBytes += body.length
+    try {
+      await this.#reached(channel)
+      checked()
+      return await this.#store(channel, body)
+    } finally {
+      this.stats.appending -= 1
+      this.#appendingBytes -= body.length
+      if (this.stats.appending === 0) this.#idle()
+    }
+  }
+
+  async #store(channel: string, body: Uint8Array): Promise<Position> {
     if (!this.#breaker.pass()) {
       this.stats.refused += 1
       throw unavailable(channel, 'did not answer several times in a row, and is left alone for a moment')
     }
     this.#names += 1
     const dedupe = `${this.#name}-${this.#names}`
-    this.stats.appending += 1
-    this.#appendingBytes += body.length
     try {
       const position = await withDeadline(this.#host.clock, this.#timeout, this.#over, (signal) =>
         this.bus.append(channel, body, { dedupe, signal }),
@@ -146,9 +187,6 @@ export class Feed {
       this.#breaker.failed()
       this.stats.failed += 1
       throw unavailable(channel, 'did not take it', cause)
-    } finally {
-      this.stats.appending -= 1
-      this.#appendingBytes -= body.length
     }
   }
 
@@ -171,13 +209,30 @@ export class Feed {
     }
   }
 
-  async close(): Promise<void> {
+  /** @param within milliseconds that publishes under way have to be acknowledged */
+  async close(within: number): Promise<void> {
+    if (this.stats.appending > 0) {
+      await this.#bounded(within, () => new Promise((resolve) => (this.#idle = resolve)))
+    }
     this.#over.abort(new Error('the hub is closed'))
+    this.#refuse(new SluiceError('SLUICE_HUB_CLOSED', 'The hub was closed before its bus was reached.'))
     this.#stopChecking()
     this.#waiting = []
     const tail = this.#tail
     this.#tail = undefined
-    await tail?.close().catch(() => {})
+    if (tail) await this.#bounded(CLOSING, async () => tail.close())
+  }
+
+  /** Waits for an engine's goodbye, but not for ever. */
+  #bounded(ms: number, work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#host.clock.after(ms, resolve)
+      const done = (): void => {
+        cancel()
+        resolve()
+      }
+      work().then(done, done)
+    })
   }
 
   // --- The feed ------------------------------------------------------------------------------------------------
@@ -246,12 +301,10 @@ export class Feed {
   }
 
   #repair(): Promise<void> {
-    this.#repairing ??= this.#repairAll()
-      // Only a closed feed gives up.
-      .catch(() => {})
-      .finally(() => {
-        this.#repairing = undefined
-      })
+    // What is being read was asked for before: it is read once more, for what came since.
+    this.#again = this.#repairing !== undefined
+    // Only a closed feed gives up.
+    this.#repairing ??= this.#repairAll().catch(() => {})
     return this.#repairing
   }
 
@@ -263,7 +316,14 @@ export class Feed {
       this.#overrun = false
       await this.#host.feedWalked()
       await this.#readOn()
-      if (this.#drain()) return
+      if (this.#drain()) {
+        if (!this.#again) {
+          this.#repairing = undefined
+          return
+        }
+        this.#again = false
+        continue
+      }
       if (this.#last > before) wait = FIRST_RETRY
       else {
         // The feed is ahead of what can be read, as of a replica: that is behind for a moment, and asking at once does not help.
@@ -273,21 +333,25 @@ export class Feed {
     }
   }
 
-  /** Reads to the end of the log. */
+  /** Reads to the end of the log, as it was at the last answer: the feed brings the rest. */
   async #readOn(): Promise<void> {
     for (;;) {
       const epoch = this.#epoch
       const page = await this.read(this.#last)
       // Positions started anew while it was asked: it was asked from a place in the life before.
       if (this.#epoch !== epoch) continue
-      if (page.epoch !== this.#epoch) return this.#restart(page.epoch, page.head)
+      if (page.epoch !== this.#epoch) {
+        this.#restart(page.epoch, page.head)
+        continue
+      }
       if (page.lost) this.#lose(page)
       for (const entry of page.entries) {
         if (entry.position <= this.#last) continue
         this.#last = entry.position
         if (this.#host.feedEntry(entry)) await this.#host.feedWalked()
+        if (this.#epoch !== epoch) break
       }
-      if (page.entries.length === 0) return
+      if (this.#epoch === epoch && (page.entries.length === 0 || this.#last >= page.head)) return
     }
   }
 

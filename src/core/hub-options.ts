@@ -66,6 +66,7 @@ export interface HubOptions<Channels extends object = AnyChannels> {
   /**
    * What becomes of a publish that the bus does not take. Default `'reject'`: the promise rejects with SLUICE_BUS_UNAVAILABLE.
    * `'local'`: the event goes to this process's readers alone, without an id, so that nobody can resume from it; `stats().bus.local` counts.
+   * It may come from the bus as well, when only the answer was lost, and readers that hold `maxBufferedBytes` get none of it.
    */
   busFallback?: 'reject' | 'local'
   /** Turns the text of data that was serialised back, for filters and variants behind a bus. Default `JSON.parse`. */

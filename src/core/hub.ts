@@ -163,7 +163,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost,
    * browsers are asked to come back in a moment, and a publish waits for it, `busTimeout` at the most.
    */
   ready(): Promise<void> {
-    return this.#shared?.feed.ready ?? Promise.resolve()
+    return this.#shared?.feed.ready() ?? Promise.resolve()
   }
 
   /** What was counted so far, as a plain object. */
@@ -359,7 +359,10 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost,
         )
       }
       if (this.#shared) {
-        return this.#shared.publish(name, event, final).catch((error) => this.#failed(name, error))
+        const shared = this.#shared.publish(name, event, final)
+        // Whoever ignores the promise hears of it all the same.
+        shared.catch((error: unknown) => this.#failed(name, error).catch(() => {}))
+        return shared
       }
       const channel = this.channelState(name)
       const { id } = this.#append(channel, event, final).event
@@ -462,7 +465,7 @@ export class Hub implements EntranceHost, ChannelHost, SweepHost, AdmissionHost,
     this.#shutdown = shutdown
     this.#abort.abort()
     const counts = await shutdown.run(this.live, this.clock, this.settings.random)
-    await this.#shared?.feed.close()
+    await this.#shared?.feed.close(shutdown.within)
     this.#sweep.stop()
     this.admission.stop()
     this.channels.clear()

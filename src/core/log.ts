@@ -253,7 +253,8 @@ export class Log {
     this.bytes -= frame.size
     this.#dropOwnId(frame)
     if (frame.superseded) return
-    this.lostThrough = frame.sequence
+    // What the bus lost may lie above it.
+    this.lostThrough = Math.max(this.lostThrough, frame.sequence)
     if (this.#newestByKey?.get(frame.event.key) === frame) this.#newestByKey.delete(frame.event.key)
   }
 

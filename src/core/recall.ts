@@ -20,7 +20,7 @@ export interface RecallHost {
 interface Waiting {
   readonly after: number
   readonly channels: readonly string[]
-  readonly resolve: () => void
+  resolve: () => void
 }
 
 /** One channel's part of a pass: what is read is kept and bounded as the channel's own log would. */
@@ -51,26 +51,33 @@ class Pile {
 
 export class Recall {
   readonly #host: RecallHost
-  #waiting: Waiting[] = []
+  #waiting = new Set<Waiting>()
   #running = false
 
   constructor(host: RecallHost) {
     this.#host = host
   }
 
-  /** Settles when these channels hold all after `after` that the bus and their bounds allow. Never rejects. */
-  ask(after: number, channels: readonly string[]): Promise<void> {
+  /** Settles when these channels hold all after `after` that the bus and their bounds allow, or when who asks is gone. Never rejects. */
+  ask(after: number, channels: readonly string[], gone: Promise<unknown>): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push({ after, channels, resolve })
+      const waiting = { after, channels, resolve }
+      this.#waiting.add(waiting)
+      void gone.then(() => {
+        this.#waiting.delete(waiting)
+        // A pass that is under way holds no more of it than this.
+        waiting.resolve = () => {}
+        resolve()
+      })
       if (!this.#running) void this.#run()
     })
   }
 
   async #run(): Promise<void> {
     this.#running = true
-    while (this.#waiting.length > 0) {
-      const round = this.#waiting
-      this.#waiting = []
+    while (this.#waiting.size > 0) {
+      const round = [...this.#waiting]
+      this.#waiting.clear()
       try {
         // Some clients are ahead of us.
         if (round.some(({ after }) => after > this.#host.head)) await this.#host.catchUp()
@@ -78,7 +85,7 @@ export class Recall {
       } catch {
         // The hub is closing; who waits is closed with it.
       }
-      for (const { resolve } of round) resolve()
+      for (const waiting of round) waiting.resolve()
     }
     this.#running = false
   }

@@ -1,6 +1,7 @@
 // A hub's log when it is shared over a bus: events leave for the bus when they are published, and enter the channels when they
 // come back from there, to this hub as to every other.
 
+import type { Batcher } from './batch.ts'
 import type { Bus, Entry, Page } from './bus.ts'
 import type { ChannelState } from './channel.ts'
 import type { Channels } from './channels.ts'
@@ -24,6 +25,7 @@ export interface SharedLogHost {
   readonly channels: Channels
   readonly live: ReadonlySet<Connection>
   readonly fanOut: FanOut
+  readonly batcher: Batcher
   readonly position: string
   epoch: string
   head: number
@@ -82,9 +84,8 @@ export class SharedLog implements FeedHost, RecallHost {
     encodeText({ ...parts, id: id ?? LONGEST_ID }, settings.maxEventBytes)
     const shared = { ...parts, verbatim: typeof data === 'string', key, final }
     try {
-      await this.#reached(name)
-      this.#host.refuseReserved(id)
-      const position = await this.feed.append(name, encodeEntry(shared))
+      // Which ids are the hub's own is known once the epoch is.
+      const position = await this.feed.append(name, encodeEntry(shared), () => this.#host.refuseReserved(id))
       const given = id ?? this.#host.idOf(position)
       this.#host.published(name, given, text?.length ?? 0)
       return given
@@ -93,20 +94,6 @@ export class SharedLog implements FeedHost, RecallHost {
       if (!unavailable || settings.busFallback !== 'local') throw error
       this.#deliverHere(name, shared)
       return ''
-    }
-  }
-
-  async #reached(name: string): Promise<void> {
-    if (this.feed.started) return
-    const { settings } = this.#host
-    try {
-      await this.feed.reached()
-    } catch (cause) {
-      throw new SluiceError(
-        'SLUICE_BUS_UNAVAILABLE',
-        `The bus was not reached within ${settings.busTimeout} ms, so ${shown(name)} did not get the event; await hub.ready() before the first publish.`,
-        { cause },
-      )
     }
   }
 
@@ -124,9 +111,9 @@ export class SharedLog implements FeedHost, RecallHost {
   }
 
   /** Reads back what these channels published after a position, as far as their bounds allow. Settles when that is done. */
-  readonly recall = (after: number, channels: readonly string[]): Promise<void> => {
+  readonly recall = (after: number, channels: readonly string[], gone: Promise<unknown>): Promise<void> => {
     this.feed.stats.recalls += 1
-    return this.#recall.ask(after, channels)
+    return this.#recall.ask(after, channels, gone)
   }
 
   // --- What the recall asks for -------------------------------------------------------------------------------
@@ -215,6 +202,8 @@ export class SharedLog implements FeedHost, RecallHost {
     const host = this.#host
     const before = host.position
     this.feedStarted(epoch, head)
+    // What was joined for one place in the life before would serve the same place in this one.
+    host.batcher.release()
     for (const connection of host.live) {
       connection.restart(head, ({ name, log }, last) => {
         host.gapTold()

@@ -23,7 +23,7 @@ export interface CloseCounts {
 
 export class Shutdown {
   readonly reconnectOver: number
-  readonly #within: number
+  readonly within: number
   #emptied: (() => void) | undefined
 
   /** @throws {SluiceError} SLUICE_BAD_OPTION */
@@ -32,7 +32,7 @@ export class Shutdown {
       'within',
       'reconnectOver',
     ])
-    this.#within = checkWait('within', within)
+    this.within = checkWait('within', within)
     this.reconnectOver = checkWait('reconnectOver', reconnectOver)
   }
 
@@ -45,7 +45,7 @@ export class Shutdown {
     }
     if (all > 0) {
       await new Promise<void>((resolve) => {
-        const cancel = clock.after(this.#within, resolve)
+        const cancel = clock.after(this.within, resolve)
         this.#emptied = () => {
           cancel()
           resolve()

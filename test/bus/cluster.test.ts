@@ -168,6 +168,33 @@ test('worker threads share it as well', async (t) => {
   assert.equal(decoder.decode(feed.entries[0]?.body), 'from a thread')
 })
 
+test('two feeds that begin at once hear each entry once', async (t) => {
+  const { bus } = await sequencer(t)
+  const feeds = [heard(), heard()]
+  const tails = await Promise.all(feeds.map(({ listener }) => bus.tail(listener)))
+  for (let n = 1; n <= 10; n += 1) await bus.append('c', encoder.encode(String(n)))
+  for (const feed of feeds) {
+    await feed.until(() => feed.entries.some(({ position }) => position === 10), 'the last entry')
+    assert.deepEqual(
+      feed.entries.map(({ position }) => position),
+      [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+    )
+  }
+  for (const tail of tails) await tail.close()
+})
+
+test('a bus that is closed while it connects leaves no connection', async (t) => {
+  const { server } = await sequencer(t)
+  const bus = clusterBus({ path: server.path })
+  const tail = bus.tail(heard().listener).catch((error: unknown) => error)
+  await bus.close()
+  assert.ok((await tail) instanceof Error)
+  const other = clusterBus({ path: server.path })
+  t.after(() => other.close())
+  await other.append('c', encoder.encode('x'))
+  await eventually(() => server.clients === 1, 'only the other')
+})
+
 test('nonsense on the socket ends that connection and no other', async (t) => {
   const { server, bus } = await sequencer(t)
   await bus.append('c', encoder.encode('1'))

@@ -195,3 +195,32 @@ test('all feeds go where one has gone', async (t) => {
   await bus.append('a', new Uint8Array([1]))
   for (const { next } of feeds) assert.equal((await next('entry')).entry.position, 1)
 })
+
+test('between the change and the feed that follows nothing is stored', async (t) => {
+  const [primary, standby] = [held(), memoryBus()]
+  let open = () => {}
+  const gate = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const slow: Bus = {
+    name: 'slow',
+    append: (...args) => standby.append(...args),
+    read: (...args) => standby.read(...args),
+    close: () => standby.close(),
+    tail: async (listener) => {
+      await gate
+      return standby.tail(listener)
+    },
+  }
+  const bus = failover([primary.bus, slow], { after: 30 })
+  t.after(() => bus.close())
+  const feed = heard()
+  await bus.tail(feed.listener)
+  const { epoch } = await feed.next('up')
+  primary.down()
+  await eventually(() => bus.name === 'slow')
+  await assert.rejects(bus.append('a', new Uint8Array([1])), { code: 'SLUICE_BUS_UNAVAILABLE' })
+  open()
+  await feed.next('up', (state) => state.epoch !== epoch)
+  assert.equal(await bus.append('a', new Uint8Array([1])), 1)
+})

@@ -125,7 +125,7 @@ test('what comes while the feed reads what it missed is taken afterwards, with i
   bus.listener?.entry({ ...entry(20), previous: undefined })
   bus.listener?.entry(entry(4))
   assert.equal(told.at(-1), '20')
-  await feed.close()
+  await feed.close(1_000)
 })
 
 test('a feed that is ahead of what can be read waits, longer each time, and walks its readers between', async () => {
@@ -149,7 +149,7 @@ test('a feed that is ahead of what can be read waits, longer each time, and walk
   clock.advance(10_000)
   await rest()
   assert.deepEqual(told.slice(-2), ['4', '5'])
-  await feed.close()
+  await feed.close(1_000)
 })
 
 test('a log that was emptied, trimmed over and over, or begun anew while it is read', async () => {
@@ -179,7 +179,7 @@ test('a log that was emptied, trimmed over and over, or begun anew while it is r
   assert.equal(told.at(-1), 'restarted two 3')
   bus.listener?.entry(entry(4))
   assert.equal(told.at(-1), '4')
-  await feed.close()
+  await feed.close(1_000)
 })
 
 test('what was asked for in one life is not taken for the next', async () => {
@@ -197,7 +197,7 @@ test('what was asked for in one life is not taken for the next', async () => {
   bus.go()
   await rest()
   assert.deepEqual(told.slice(-7), ['restarted two 2', '3', '4', '5', '6', '7', '8'])
-  await feed.close()
+  await feed.close(1_000)
 })
 
 test('more than 16 MB on its way to an engine that hangs is refused at once', async () => {
@@ -216,7 +216,7 @@ test('more than 16 MB on its way to an engine that hangs is refused at once', as
   assert.deepEqual(new Set(results.map(({ status }) => status)), new Set(['rejected']))
   assert.equal(feed.stats.appending, 0)
   bus.go()
-  await feed.close()
+  await feed.close(1_000)
 })
 
 test('a bus that answers, tells or fails after the feed was closed changes nothing', async () => {
@@ -228,7 +228,9 @@ test('a bus that answers, tells or fails after the feed was closed changes nothi
   const read = feed.read(0)
   read.catch(() => {})
   const publish = feed.append('x', new Uint8Array(1))
-  await feed.close()
+  const closing = feed.close(500)
+  clock.advance(500)
+  await closing
   await assert.rejects(read, /closed/)
   await assert.rejects(publish, { code: 'SLUICE_BUS_UNAVAILABLE' })
   const before = told.length
@@ -247,10 +249,82 @@ test('a bus that answers, tells or fails after the feed was closed changes nothi
     late.stop()
     const closed = feedOf(late)
     closed.feed.start()
-    await closed.feed.close()
+    await closed.feed.close(1_000)
     late.go()
     await rest()
     assert.equal(late.closedTails, failsTail ? 0 : 1, 'a tail that came too late is closed')
     assert.equal(closed.clock.timers, 0)
   }
+})
+
+test('closing waits for publishes under way, and for no engine that never says goodbye', async () => {
+  const bus = new SlowBus()
+  const tail = bus.tail.bind(bus)
+  bus.tail = async (listener) => {
+    await tail(listener)
+    return { close: () => new Promise(() => {}) }
+  }
+  const { feed, clock } = feedOf(bus)
+  feed.start()
+  await rest()
+  bus.stop()
+  const publish = feed.append('x', new Uint8Array(1))
+  await rest()
+  const closing = feed.close(500)
+  bus.go()
+  assert.equal(await publish, 1)
+  await rest()
+  clock.advance(2_000)
+  await closing
+  assert.equal(clock.timers, 0)
+
+  const never = new SlowBus()
+  never.stop()
+  const unreached = feedOf(never)
+  unreached.feed.start()
+  const ready = unreached.feed.ready()
+  await unreached.feed.close(0)
+  await assert.rejects(ready, { code: 'SLUICE_HUB_CLOSED' })
+})
+
+test('before the first contact publishes are bounded by bytes, and stored in the order of the calls', async () => {
+  const bus = new SlowBus()
+  bus.stop()
+  const { feed } = feedOf(bus)
+  feed.start()
+  const big = new Uint8Array(1_048_575)
+  const all = Array.from({ length: 17 }, () => feed.append('x', big))
+  await assert.rejects(all[16] as Promise<number>, /too much to store already/)
+  let later: Promise<number> | undefined
+  void feed.ready().then(() => {
+    later = feed.append('x', new Uint8Array(1))
+  })
+  bus.go()
+  assert.deepEqual(
+    await Promise.all(all.slice(0, 16)),
+    Array.from({ length: 16 }, (_, n) => n + 1),
+  )
+  assert.equal(await later, 17)
+  await feed.close(0)
+})
+
+test('reading ends where the log ended when it was asked, however much comes meanwhile', async () => {
+  const bus = new SlowBus()
+  const { feed, told } = feedOf(bus)
+  feed.start()
+  await rest()
+  // Between any two answers another entry is stored, and its feed is held up.
+  const read = bus.read.bind(bus)
+  bus.read = async (after, limit) => {
+    const page = await read(after, limit)
+    bus.head += 1
+    bus.held.push(entry(bus.head))
+    return page
+  }
+  bus.head = 1
+  bus.held = [entry(1)]
+  await feed.catchUp()
+  assert.equal(told.at(-1), '1')
+  assert.equal(bus.reads, 1)
+  await feed.close(0)
 })

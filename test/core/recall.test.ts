@@ -6,6 +6,7 @@ import { memoryBus } from '../../src/bus/memory.ts'
 import type { HubOptions } from '../../src/core/hub-options.ts'
 import { CoreHub, numbers } from '../support/core-hub.ts'
 import { FaultyBus, rest } from '../support/faulty-bus.ts'
+import { collectGarbage } from '../support/gc.ts'
 
 /** Twenty events published elsewhere, and a hub that has heard none of them. */
 async function afterwards(options: HubOptions = {}) {
@@ -84,4 +85,64 @@ test('a hub that closes while it reads back lets nobody wait', async () => {
   await closing
   assert.equal((await connection.closed).reason, 'shutdown')
   assert.equal(hub.fake.timers, 0)
+})
+
+/** A hub whose client waits for its place after the second of twenty events, and what lets it go on. */
+async function waiting(channels: string[]) {
+  const { ids, bus, hub } = await afterwards()
+  bus.reads = false
+  const { connection, sink } = hub.open({ channels }, ids[1])
+  const goOn = async () => {
+    bus.reads = true
+    for (let tries = 0; tries < 4; tries += 1) {
+      hub.fake.advance(10_000)
+      await rest(hub)
+    }
+  }
+  return { bus, hub, connection, sink, goOn }
+}
+
+test('while a client waits, what it is subscribed to and taken from is taken into account, and nothing is read', async () => {
+  const { hub, connection, sink, goOn } = await waiting(['x', 'secret'])
+  connection.subscribe('x')
+  connection.subscribe('y')
+  connection.unsubscribe('secret')
+  assert.deepEqual(connection.channels, ['x', 'y'])
+  await hub.publish('y', { data: 'y' })
+  await hub.publish('secret', { data: 'secret' })
+  await rest(hub)
+  assert.deepEqual(sink.events, [])
+  await goOn()
+  await hub.publish('x', { data: 'last' })
+  await rest(hub)
+  assert.deepEqual(sink.data, [...numbers(3, 20), 'y', 'last'])
+  assert.deepEqual(connection.channels, ['x', 'y'])
+})
+
+test('an engine that does not answer for longer than maxAge has lost nothing', async () => {
+  const { hub, connection, sink, goOn } = await waiting(['x'])
+  for (let n = 0; n < 60; n += 1) {
+    hub.fake.advance(10_000)
+    await rest(hub)
+  }
+  await goOn()
+  assert.ok(connection.isOpen)
+  assert.deepEqual(sink.data, numbers(3, 20))
+  assert.equal(hub.stats().gaps, 0)
+})
+
+test('clients that leave while they wait are let go', async () => {
+  const { ids, bus, hub } = await afterwards()
+  bus.reads = false
+  const kept: WeakRef<object>[] = []
+  for (let n = 0; n < 100; n += 1) {
+    const { connection } = hub.open({ channels: ['x'] }, ids[1])
+    kept.push(new WeakRef(connection))
+    connection.destroy('client')
+    await rest(hub)
+  }
+  await collectGarbage()
+  assert.equal(hub.stats().connections, 0)
+  const alive = kept.filter((one) => one.deref()).length
+  assert.ok(alive < 10, `${alive} of 100 are held`)
 })

@@ -445,3 +445,122 @@ test('a thousand publishes under way make nobody warn of leaks', async (t) => {
   assert.deepEqual(warnings, [])
   assert.equal(hub.fake.timers, 1, 'but for the one that looks at the head')
 })
+
+test('a loss in the bus is told however full the log is, to readers and to who resumes', async () => {
+  for (const maxEvents of [1_000, 10]) {
+    const bus = new FaultyBus()
+    const hub = node(bus, { channelDefaults: { maxEvents } })
+    await hub.ready()
+    const { sink } = hub.open({ channels: ['x'] })
+    for (let n = 1; n <= 10; n += 1) {
+      await hub.publish('x', { data: String(n) })
+      await rest(hub)
+    }
+    bus.passes = () => false
+    for (let n = 11; n <= 20; n += 1) await hub.publish('x', { data: String(n) })
+    bus.lost = 16
+    bus.listener?.up({ epoch: hubEpoch(bus), head: 20 })
+    await rest(hub)
+    assert.equal(hub.stats().gaps, 1)
+    assert.deepEqual(sink.data, [...numbers(1, 10), ...numbers(17, 20)])
+    assert.equal(hub.open({ channels: ['x'] }, hub.idOf(12)).headers.get('Sluice-Resume'), 'gap')
+  }
+})
+
+test('whoever ignores the promise of a publish is not ended by it', async (t) => {
+  const unhandled: unknown[] = []
+  const listener = (reason: unknown): void => void unhandled.push(reason)
+  process.on('unhandledRejection', listener)
+  t.after(() => process.off('unhandledRejection', listener))
+  const bus = new FaultyBus()
+  const hub = node(bus)
+  await hub.ready()
+  bus.appends = false
+  void hub.publish('x', { data: '1' })
+  void hub.publish('x', { event: 'a\nb' })
+  await rest(hub)
+  assert.deepEqual(unhandled, [])
+  assert.equal(hub.errors.length, 2)
+})
+
+test('another epoch in the midst of a page: nothing of the old life under its ids, nothing of the new is missed', async () => {
+  const bus = new FaultyBus()
+  const hub = node(bus, { channelDefaults: { maxEvents: 8 } })
+  await hub.ready()
+  const { sink } = hub.open({ channels: ['x'] })
+  bus.passes = () => false
+  for (let n = 1; n <= 50; n += 1) await bus.inner.append('x', body(`old${n}`))
+  // Fifty are read, with a pause for the readers now and then.
+  bus.listener?.up({ epoch: hubEpoch(bus), head: 50 })
+  while (sink.data.length < 16) {
+    await new Promise((resolve) => setImmediate(resolve))
+    hub.fake.turn()
+  }
+  const life = memoryBus()
+  bus.read = (after, limit) => life.read(after, limit)
+  const { listener } = bus
+  await life.tail({ entry: (entry) => listener?.entry(entry), down() {}, up: (state) => listener?.up(state) })
+  await rest(hub)
+  for (let n = 1; n <= 5; n += 1) {
+    await life.append('x', body(`new${n}`))
+    await rest(hub)
+  }
+  const data = sink.events.map(({ event, data }) => (event === 'gap' ? 'gap' : data))
+  assert.deepEqual(data.slice(data.indexOf('gap')), ['gap', 'new1', 'new2', 'new3', 'new4', 'new5'])
+  assert.equal(hub.position, hub.idOf(5))
+})
+
+test('what was joined or let through in one life is not for the next', async () => {
+  const bus = new FaultyBus()
+  const hub = node(bus, { maxWriteBytes: 1_024 })
+  await hub.ready()
+  const guarded = hub.open({ channels: ['x'], filter: ({ data }) => !String(data).startsWith('secret') })
+  const many = Array.from({ length: 400 }, () => hub.open({ channels: ['x'] }))
+  const fed = (n: number, data: string) =>
+    bus.listener?.entry({ position: n, previous: n - 1, channel: 'x', body: body(data) })
+  // The second does not fit behind the first, and is let through before it is written.
+  for (let n = 1; n <= 6; n += 1) fed(n, `old${n}`.padEnd(600, '.'))
+  hub.fake.turn() // some of them have been written to, the others not yet
+  bus.listener?.up({ epoch: 'another', head: 0 })
+  for (let n = 1; n <= 6; n += 1) fed(n, `secret${n}`.padEnd(600, '.'))
+  await rest(hub)
+  for (const { sink } of many) {
+    const data = sink.events.map(({ event, data }) => (event === 'gap' ? 'gap' : data.slice(0, 7)))
+    const after = data.slice(data.indexOf('gap') + 1)
+    assert.deepEqual(after, ['secret1', 'secret2', 'secret3', 'secret4', 'secret5', 'secret6'])
+  }
+  assert.ok(!guarded.sink.data.some((data) => data.startsWith('secret')))
+})
+
+test('a client that is ahead is not told a gap because an older answer was on its way', async () => {
+  const bus = new FaultyBus()
+  const behind = node(bus)
+  await behind.ready()
+  const ahead = node(bus.inner.share())
+  await ahead.ready()
+  const read = bus.read.bind(bus)
+  let go = () => {}
+  bus.read = async (after, limit) => {
+    const page = await read(after, limit)
+    await new Promise<void>((resolve) => {
+      go = resolve
+    })
+    return page
+  }
+  bus.passes = () => false
+  bus.listener?.up({ epoch: hubEpoch(bus), head: 0 })
+  await rest(behind)
+  const ids: string[] = []
+  for (let n = 1; n <= 5; n += 1) ids.push(await ahead.publish('x', { data: String(n) }))
+  const here = behind.open({ channels: ['x'] }, ids[4])
+  await rest(behind)
+  bus.read = read
+  go()
+  bus.passes = () => true
+  await ahead.publish('x', { data: '6' })
+  await rest(behind)
+  behind.fake.advance(10_000)
+  await rest(behind)
+  assert.deepEqual(here.sink.data, ['6'])
+  assert.equal(behind.stats().gaps, 0)
+})
