@@ -31,7 +31,7 @@ export class Http2Sink implements Sink {
     // `close` follows, or has come.
     if (this.#stream.destroyed || this.#stream.closed || this.#stream.writableEnded) return
     this.#stream.write(bufferOf(bytes), this.#taken)
-    this.#pulse?.wrote()
+    this.#pulse?.wrote(bytes.length)
   }
 
   end(): void {

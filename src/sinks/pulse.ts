@@ -5,29 +5,36 @@
 
 import type { Http2Session } from 'node:http2'
 
-/** Silence before a write that makes it worth asking. A session that is busy may hold much that lies in front of a PING. */
-const QUIET = 5_000
+/** How often it is asked at the most, in milliseconds. */
+const BETWEEN = 12_000
 /** How long an answer may take: less than a heartbeat usually lasts, so that the next one finds out. */
 const PATIENCE = 15_000
+/** … and longer by what may lie in front of the question, on a line as slow as this, in bytes per millisecond. */
+const SLOWEST = 16
 
 export class Pulse {
   /** The session was given up, for its client has vanished. */
   dead = false
   readonly #session: Http2Session
-  #wroteAt = Number.NEGATIVE_INFINITY
-  #askedAt: number | undefined
+  #written = 0
+  /** What was written before the last question that was answered: the client has had all of it. */
+  #proven = 0
+  #asked: { readonly at: number; readonly written: number } | undefined
+  #last = Number.NEGATIVE_INFINITY
 
   constructor(session: Http2Session) {
     this.#session = session
   }
 
   /** Something was written to one of the session's streams. */
-  wrote(now: number = performance.now()): void {
-    const quiet = now - this.#wroteAt
-    this.#wroteAt = now
-    if (this.#askedAt === undefined) {
-      if (quiet >= QUIET) this.#ask(now)
-    } else if (now - this.#askedAt >= PATIENCE) {
+  wrote(bytes: number, now: number = performance.now()): void {
+    this.#written += bytes
+    if (!this.#asked) {
+      if (now - this.#last >= BETWEEN) this.#ask(now)
+      return
+    }
+    const { at, written } = this.#asked
+    if (now - at >= PATIENCE + (written - this.#proven) / SLOWEST) {
       // The event loop may have been held up, and the answer lie unread: two turns read it.
       setImmediate(() => setImmediate(() => this.#giveUp()))
     }
@@ -35,14 +42,17 @@ export class Pulse {
 
   #ask(now: number): void {
     if (this.#session.destroyed || this.#session.closed) return
-    this.#askedAt = now
+    const asked = { at: now, written: this.#written }
+    this.#asked = asked
+    this.#last = now
     this.#session.ping(() => {
-      this.#askedAt = undefined
+      this.#proven = asked.written
+      this.#asked = undefined
     })
   }
 
   #giveUp(): void {
-    if (this.#askedAt === undefined || this.#session.destroyed) return
+    if (!this.#asked || this.#session.destroyed) return
     this.dead = true
     this.#session.destroy()
   }

@@ -63,7 +63,7 @@ export class WebHub extends Hub {
       return { response: new Response(body || null, init), connection: unopened(this, 'closed') }
     }
     const headers = headersOf(decided.headers)
-    const sink = new WebSink(request.signal)
+    const sink = new WebSink(request)
     const connection = decided.begin(sink, headers.get('Content-Encoding') ?? undefined)
     return { response: new Response(sink.body, { headers }), connection }
   }

@@ -5,7 +5,8 @@ import type { Sink, SinkOwner } from '../core/sink.ts'
 export class WebSink implements Sink {
   /** The response's body. Whoever reads it **must not** change the chunks: every connection shares them. */
   readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
-  readonly #signal: AbortSignal | undefined
+  /** Held as long as the stream is: a request that was collected tells its signal no more. */
+  readonly #request: Pick<Request, 'signal'> | undefined
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
   #owner: SinkOwner | undefined
   /** A write lies in the stream's queue, or its reader has not come back for more. */
@@ -13,9 +14,9 @@ export class WebSink implements Sink {
   #ending = false
   #closed = false
 
-  /** @param signal of the request: aborted when its client is gone */
-  constructor(signal: AbortSignal | undefined) {
-    this.#signal = signal
+  /** @param request whose signal is aborted when its client is gone */
+  constructor(request: Pick<Request, 'signal'> | undefined) {
+    this.#request = request
     // Nothing is read ahead: `pull` comes when the reader has used up all it was given and asks for more, and one write
     // at a time is under way. So what is held is counted by the connection, in bytes, and never by the stream, in chunks.
     // Not a byte stream: that would take the frame's memory away from all other connections.
@@ -33,7 +34,7 @@ export class WebSink implements Sink {
 
   attach(owner: SinkOwner): void {
     this.#owner = owner
-    this.#signal?.addEventListener('abort', this.#aborted)
+    this.#request?.signal.addEventListener('abort', this.#aborted)
   }
 
   write(bytes: Uint8Array): void {
@@ -74,7 +75,7 @@ export class WebSink implements Sink {
   #gone(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#signal?.removeEventListener('abort', this.#aborted)
+    this.#request?.signal.removeEventListener('abort', this.#aborted)
     const owner = this.#owner
     this.#owner = undefined
     owner?.sinkClosed('client')

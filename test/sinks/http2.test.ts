@@ -363,7 +363,7 @@ test('Chromium opens twenty streams to one origin at once', {
   assert.equal(hub.stats().closes.client, 20)
 })
 
-test('a pulse asks after a silence, gives up only what does not answer, and not while an answer lies unread', async () => {
+test('a pulse asks now and then, gives up only what does not answer, and not while an answer lies unread', async () => {
   const asked: (() => void)[] = []
   let destroyed = 0
   const fake = {
@@ -378,22 +378,29 @@ test('a pulse asks after a silence, gives up only what does not answer, and not 
     for (let turn = 0; turn < 4; turn += 1) await new Promise((resolve) => setImmediate(resolve))
   }
   const pulse = new Pulse(fake as never) // as much of a session as a pulse uses
-  pulse.wrote(0)
+  pulse.wrote(10, 0)
   assert.equal(asked.length, 1)
   asked[0]?.()
-  pulse.wrote(1_000)
-  assert.equal(asked.length, 1, 'a busy session is not asked')
-  pulse.wrote(21_000)
+  // However busy it is: several streams, or heartbeats every few seconds, leave no silence.
+  for (let at = 1_000; at <= 12_000; at += 1_000) pulse.wrote(10, at)
   assert.equal(asked.length, 2)
-  pulse.wrote(30_000)
+  pulse.wrote(10, 26_000)
   await turns()
   assert.equal(destroyed, 0, 'it may still answer')
-  pulse.wrote(41_000)
+  pulse.wrote(10, 28_000)
   asked[1]?.()
   await turns()
   assert.equal(destroyed, 0, 'the answer was merely not read yet')
-  pulse.wrote(61_000)
-  pulse.wrote(81_000)
+  // Three megabytes lie in front of the question: a slow line takes its time.
+  pulse.wrote(3_000_000, 30_000)
+  assert.equal(asked.length, 3)
+  pulse.wrote(10, 30_000 + 15_000 + 180_000)
+  await turns()
+  assert.equal(destroyed, 0, 'the answer may still be behind them')
+  asked[2]?.()
+  pulse.wrote(10, 300_000)
+  assert.equal(asked.length, 4)
+  pulse.wrote(10, 316_000)
   await turns()
   assert.equal(destroyed, 1)
   assert.equal(pulse.dead, true)

@@ -8,7 +8,7 @@ import { within } from '../support/fetch-client.ts'
 
 function sinkOf(signal?: AbortSignal) {
   const told: (CloseReason | 'taken')[] = []
-  const sink = new WebSink(signal)
+  const sink = new WebSink(signal && { signal })
   sink.attach({ taken: () => told.push('taken'), sinkClosed: (reason) => told.push(reason) })
   return { sink, told, reader: sink.body.getReader() }
 }

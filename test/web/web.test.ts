@@ -7,6 +7,7 @@ import { createHub, type Hub, type HubOptions, SluiceError } from '../../src/web
 import { Client } from '../support/client.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { within } from '../support/fetch-client.ts'
+import { collectGarbage } from '../support/gc.ts'
 import { eventually, serve } from '../support/server.ts'
 
 const get = (init: RequestInit = {}): Request => new Request('http://a.example/events?after=', init)
@@ -82,6 +83,23 @@ test('cancelling the body and aborting the request close once, with reason clien
     assert.equal((await reader.read()).done, true)
     assert.equal(hub.stats().connections, 0)
   }
+})
+
+test('a client that leaves is heard of when nobody else holds its request any more', async () => {
+  const hub = createHub()
+  const aborts = Array.from({ length: 50 }, () => new AbortController())
+  for (const { signal } of aborts) {
+    const { body } = hub.respond(get({ signal }), { channels: ['a'] })
+    // An adapter that reads, and hears of the end from the signal alone.
+    void (async () => {
+      for await (const _ of body as ReadableStream<Uint8Array>);
+    })()
+  }
+  for (let round = 0; round < 3; round += 1) await collectGarbage()
+  for (const abort of aborts) abort.abort()
+  await eventually(() => hub.stats().connections === 0)
+  assert.equal(hub.stats().closes.client, 50)
+  await hub.close({ within: 0 })
 })
 
 test('an ended stream delivers what was written, then ends well', async () => {
