@@ -134,7 +134,7 @@ export class Connection implements SinkOwner {
     return this.#closedPromise.promise
   }
 
-  /** Encoded bytes held for this connection that the transport has not taken: never more than `maxBufferedBytes` and one event. */
+  /** Encoded bytes held for this connection that the transport has not taken: never more than `maxBufferedBytes`, one write (`maxWriteBytes`, or one larger event) and one event sent. */
   get bufferedBytes(): number {
     return this.#inFlight + (this.#outbox?.bytes ?? 0)
   }

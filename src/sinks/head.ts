@@ -73,7 +73,9 @@ export function contentEncoding(
 const CONNECTION_HEADERS = new Set([
   'connection',
   'keep-alive',
+  'http2-settings',
   'proxy-connection',
+  'te',
   'transfer-encoding',
   'upgrade',
 ])

@@ -110,7 +110,7 @@ export interface PublicWebHub<Channels extends object = AnyChannels> extends Typ
    * OPTIONS (a CORS preflight or not) 204, another method 405, a channel that has ended and was read to its end 204.
    *
    * The connection closes with reason `client` when the body is cancelled or the request's signal aborts. A body that
-   * nobody reads holds `maxBufferedBytes` and one event at the most, and is given up after `stallTimeout`.
+   * nobody reads holds `maxBufferedBytes`, one write and one event at the most, and is given up after `stallTimeout`.
    *
    * @throws {SluiceError} SLUICE_BAD_REQUEST, SLUICE_BAD_OPTION, SLUICE_BAD_CHANNEL, SLUICE_BAD_HEADER
    */

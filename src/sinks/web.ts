@@ -35,6 +35,8 @@ export class WebSink implements Sink {
   attach(owner: SinkOwner): void {
     this.#owner = owner
     this.#request?.signal.addEventListener('abort', this.#aborted)
+    // It may have come while the application decided how to answer. Not at once: nothing was written yet.
+    if (this.#request?.signal.aborted) queueMicrotask(this.#aborted)
   }
 
   write(bytes: Uint8Array): void {

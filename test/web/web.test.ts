@@ -102,6 +102,19 @@ test('a client that leaves is heard of when nobody else holds its request any mo
   await hub.close({ within: 0 })
 })
 
+test('a client that leaves while the application decides about its origin opens nothing that stays', async () => {
+  const hub = createHub()
+  const abort = new AbortController()
+  const origin = (): boolean => {
+    abort.abort()
+    return true
+  }
+  const request = get({ signal: abort.signal, headers: { Origin: 'http://b.example' } })
+  const { connection } = hub.accept(request, { channels: ['a'], cors: { origin } })
+  assert.equal((await within(connection.closed, 'the close')).reason, 'client')
+  assert.equal(hub.stats().connections, 0)
+})
+
 test('an ended stream delivers what was written, then ends well', async () => {
   const { hub, clock } = turn()
   const { response, connection } = hub.accept(get())
